@@ -1,0 +1,97 @@
+# AIPass Hub. `make run` and `make test` do everything on a fresh Debian 12; `make help` lists the rest.
+
+VERSION    := 0.1.0
+SHELL      := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS  += --no-builtin-rules
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+
+# SAN=address,undefined or SAN=thread builds into a folder of its own.
+SAN        ?=
+comma      := ,
+B          := build$(if $(SAN),-$(subst undefined,undef,$(subst address,asan,$(subst thread,tsan,$(subst $(comma),-,$(SAN))))))
+
+CC         := gcc
+AR         := gcc-ar
+PKGS       := libcurl libmariadb json-c libcrypto libssl zlib
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+LDLIBS     := -lfcgi -lcurl -lmariadb -ljson-c -linih -lssl -lcrypto -lcrypt -lz -lpthread
+
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+        -Wnull-dereference -Wduplicated-cond -Wduplicated-branches -Wlogical-op -Wjump-misses-init \
+        -Wimplicit-fallthrough=5 -Wpointer-arith -Wwrite-strings -Wundef -Wcast-qual -Wold-style-definition
+HARD := -fstack-protector-strong -fstack-clash-protection -fcf-protection=full \
+        -ftrivial-auto-var-init=zero -fPIE
+OPT  := -O2 -g
+ifeq ($(SAN),)
+HARD += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+else
+OPT  := -O1 -g -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=all
+WARN += -Wno-null-dereference
+endif
+CPPFLAGS += -I. -I$(B)/gen -D_GNU_SOURCE -DAIPASS_VERSION='"$(VERSION)"' $(PKG_CFLAGS)
+CFLAGS   += -std=gnu17 $(OPT) $(WARN) $(if $(WERROR),-Werror) $(HARD)
+LDFLAGS  += -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed $(if $(SAN),-fsanitize=$(SAN))
+
+LAYERS   := base db upstream fcgi handlers
+LIB_SRC  := $(filter-out fcgi/main.c,$(wildcard $(LAYERS:%=%/*.c)))
+LIB_OBJ  := $(LIB_SRC:%.c=$(B)/obj/%.o) $(B)/obj/gen/migrations.o
+CTL_OBJ  := $(patsubst %.c,$(B)/obj/%.o,$(wildcard ctl/*.c))
+PROVIDER_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/provider/*.c))
+UNIT_SRC := $(wildcard tests/unit/test_*.c)
+UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(B)/tests/unit/%)
+UNIT_LIB := $(patsubst %.c,$(B)/obj/%.o,$(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c)))
+E2E_OBJ  := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/e2e/*.c))
+
+.PHONY: all
+all: $(B)/aipass.fcgi $(B)/aipassctl
+
+$(B)/aipass.fcgi: $(B)/obj/fcgi/main.o $(B)/libaipass.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(B)/aipassctl: $(CTL_OBJ) $(B)/libaipass.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(B)/libaipass.a: $(LIB_OBJ)
+	rm -f $@ && $(AR) rcs $@ $^
+
+$(B)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/obj/gen/%.o: $(B)/gen/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# The SQL files travel inside the binaries, so that `aipassctl migrate` needs no path.
+$(B)/gen/migrations.c: etc/embed-sql.sh $(wildcard db/migrations/*.sql db/*.sql)
+	@mkdir -p $(@D)
+	etc/embed-sql.sh db/migrations/*.sql db/views.sql > $@
+
+$(B)/tests/provider/provider: $(PROVIDER_OBJ)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ -ljson-c -lssl -lcrypto
+
+$(B)/tests/bench/load: $(B)/obj/tests/bench/load.o
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^
+
+$(B)/tests/unit/%: $(B)/obj/tests/unit/%.o $(UNIT_LIB) $(B)/libaipass.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcheck -lsubunit -lm -lrt
+
+$(B)/tests/unit/test_provider_%: $(B)/obj/tests/unit/test_provider_%.o $(B)/obj/tests/provider/script.o
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ -ljson-c -lcrypto -lcheck -lsubunit -lm -lrt
+
+$(B)/tests/e2e/e2e: $(E2E_OBJ) $(B)/libaipass.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcheck -lsubunit -lm -lrt
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+
+.PHONY: clean
+clean:
+	rm -rf build build-*
+.SECONDARY:

@@ -1,0 +1,47 @@
+-- One row for each admitted request, whatever became of it. request_id is a ULID: it sorts by time and is the partition column.
+
+CREATE TABLE IF NOT EXISTS usage_log (
+  request_id          CHAR(26) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'ULID; the client saw it as x-request-id',
+  account_id          BIGINT UNSIGNED NOT NULL COMMENT 'Who pays',
+  api_key_id          BIGINT UNSIGNED NOT NULL COMMENT 'With which key',
+  group_id            INT UNSIGNED NOT NULL COMMENT 'Group of the account at that time',
+  endpoint            VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'For example chat.completions',
+  model               VARCHAR(128) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'Public model name',
+  upstream_model      VARCHAR(128) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '' COMMENT 'What the provider was asked for',
+  channel_id          INT UNSIGNED NULL COMMENT 'The channel that answered last; NULL: none was reached',
+  channel_key_id      INT UNSIGNED NULL COMMENT 'Its provider key',
+  client_format       VARCHAR(24) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'Wire format of the client',
+  provider_format     VARCHAR(24) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '' COMMENT 'Wire format of the provider',
+  is_stream           BOOLEAN NOT NULL DEFAULT FALSE COMMENT 'Answered event by event',
+  status              ENUM('ok','error','cut','client_gone','interrupted') NOT NULL COMMENT 'cut: the provider broke off; interrupted: our process died',
+  http_status         SMALLINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'What the client got; 0: nothing',
+  error_code          VARCHAR(48) CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'Our word for the fault',
+  finish_reason       VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'As the provider said',
+  input_tokens        BIGINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'Fresh input, without the cached and written parts',
+  cached_input_tokens BIGINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'Input read from the provider''s cache',
+  cache_write_tokens  BIGINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'Input written to the provider''s cache',
+  cache_write_1h_tokens BIGINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'Input written to the provider''s one hour cache',
+  output_tokens       BIGINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'All output, reasoning included',
+  reasoning_tokens    BIGINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'The part of the output that is reasoning',
+  is_estimated        BOOLEAN NOT NULL DEFAULT FALSE COMMENT 'The provider told no usage; counted from what was sent and received',
+  price_lines         LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL DEFAULT '[]' COMMENT 'What was charged: [{"unit","count","per","amount"}]; cost = sum(count*amount/per) * price_multiplier, rounded up at the ninth decimal',
+  price_multiplier    DECIMAL(21,12) NOT NULL DEFAULT 1 COMMENT 'Group multiplier times account multiplier',
+  cost                DECIMAL(18,9) NOT NULL COMMENT 'USD charged',
+  shortfall           DECIMAL(18,9) NOT NULL DEFAULT 0 COMMENT 'USD that the request cost beyond what was held; the owner bears it',
+  attempts            SMALLINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'Exchanges with providers',
+  first_byte_ms       INT UNSIGNED NULL COMMENT 'From acceptance to the first byte for the client',
+  duration_ms         INT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'From acceptance to the end',
+  upstream_request_id VARCHAR(128) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '' COMMENT 'The provider''s request id',
+  process_id          CHAR(26) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'The process that served it',
+  created_at          DATETIME(3) NOT NULL COMMENT 'UTC; when it was accepted',
+  PRIMARY KEY (request_id),
+  KEY usage_log_account (account_id, request_id),
+  KEY usage_log_key (api_key_id, request_id),
+  CONSTRAINT usage_log_cost CHECK (cost >= 0 AND shortfall >= 0),
+  CONSTRAINT usage_log_interrupted CHECK (status <> 'interrupted' OR http_status = 0),
+  CONSTRAINT usage_log_reasoning CHECK (reasoning_tokens <= output_tokens),
+  CONSTRAINT usage_log_lines CHECK (JSON_VALID(price_lines))
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT='One row for each admitted request'
+PARTITION BY RANGE COLUMNS (request_id) (
+  PARTITION p_max VALUES LESS THAN (MAXVALUE)
+);

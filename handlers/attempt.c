@@ -1,0 +1,316 @@
+#include "handlers/attempt.h"
+
+#include "base/log.h"
+#include "fcgi/response.h"
+#include "handlers/upkeep.h"
+
+#include <inttypes.h>
+
+#define ERROR_BODY_MAX ((size_t)64 << 10) /* more of a provider's error body is not read */
+
+static bool is_streaming(const struct attempt *a)
+{
+    return a->status == 200 && a->is_sse && a->answer->in->is_stream;
+}
+
+/* The head of a streamed answer: with the provider's first event, or with the first ping. */
+static void begin_stream(struct attempt *a)
+{
+    struct request *req = a->answer->req;
+    if (response_is_committed(req))
+        return;
+    response_status(req, 200);
+    response_header_z(req, "Content-Type", a->answer->format->stream_content_type);
+    response_header_z(req, "Cache-Control", "no-cache");
+    response_header_z(req, "X-Accel-Buffering", "no");
+}
+
+static enum err send(struct attempt *a, struct slice bytes)
+{
+    struct answer *answer = a->answer;
+    if (answer->gone_since_ms != 0)
+        return ERR_OK; /* drained for its usage only */
+    begin_stream(a);
+    if (!answer->is_begun) {
+        answer->is_begun = true;
+        answer->bill->row.first_byte_ms = clock_mono_ms() - answer->req->started_ms;
+        if (a->is_body_sent)
+            request_drop_body(answer->req);
+    }
+    a->is_written = true;
+    return response_write(answer->req, bytes);
+}
+
+static enum err on_head(void *ctx, const struct transfer_head *head)
+{
+    struct attempt *a = ctx;
+    struct usage_row *row = &a->answer->bill->row;
+    a->status = head->status;
+    a->is_sse = slice_starts_ci(head->content_type, "text/event-stream");
+    a->is_body_sent = head->is_body_sent;
+    a->retry_after_ms = head->retry_after_ms;
+    slice_copy_z(row->upstream_request_id, sizeof(row->upstream_request_id), head->request_id);
+    return ERR_OK;
+}
+
+/* The answer is complete: the close line is written before its last bytes leave. */
+static enum err end_stream(struct attempt *a, struct slice last)
+{
+    struct answer *answer = a->answer;
+    bool is_gone = answer->gone_since_ms != 0;
+    bill_settle(answer->bill, is_gone ? USAGE_CLIENT_GONE : USAGE_OK,
+                is_gone ? ERR_CLIENT_GONE : ERR_OK, &a->reader);
+    return send(a, last);
+}
+
+static enum err on_event(void *ctx, const struct sse_event *event)
+{
+    struct attempt *a = ctx;
+    if (a->reader.is_ended)
+        return ERR_OK; /* nothing may follow the end */
+    if (event->data.p == NULL && !a->answer->is_begun)
+        return ERR_OK; /* a comment commits to nothing */
+    switch (a->reader.format->read_event(&a->reader, event)) {
+    case EVENT_FORWARD: {
+        struct slice out = a->reader.replacement.p != NULL ? a->reader.replacement : event->raw;
+        enum err e = send(a, out);
+        return e != ERR_OK ? e : bill_follow(a->answer->bill, &a->reader);
+    }
+    case EVENT_WITHHOLD:
+        return ERR_OK;
+    case EVENT_END:
+        return end_stream(a, event->raw);
+    case EVENT_FAIL:
+        return ERR_UP_FAILED;
+    case EVENT_MALFORMED:
+    default:
+        return ERR_UP_MALFORMED;
+    }
+}
+
+static enum err flush_written(struct attempt *a)
+{
+    if (!a->is_written)
+        return ERR_OK;
+    a->is_written = false;
+    return response_flush(a->answer->req);
+}
+
+static enum err on_body(void *ctx, struct slice bytes)
+{
+    struct attempt *a = ctx;
+    if (is_streaming(a)) {
+        enum err e = sse_feed(&a->sse, bytes, on_event, a);
+        if (e == ERR_FULL)
+            e = ERR_UP_MALFORMED;
+        enum err flushed = flush_written(a);
+        return e != ERR_OK ? e : flushed;
+    }
+    if (a->status != 200 && a->whole.n + bytes.n > ERROR_BODY_MAX)
+        return ERR_OK;
+    enum err e = buf_append_slice(&a->whole, bytes);
+    return e == ERR_FULL ? ERR_UP_MALFORMED : e;
+}
+
+static enum err on_ping(void *ctx)
+{
+    struct attempt *a = ctx;
+    struct request *req = a->answer->req;
+    if (a->answer->gone_since_ms != 0 || a->reader.is_ended)
+        return ERR_OK;
+    begin_stream(a);
+    enum err e = response_write(req, a->answer->format->ping);
+    return e != ERR_OK ? e : response_flush(req);
+}
+
+/* Asked when the client's descriptor turns readable. Before any content a model may be reasoning unseen: its tokens are waited for, up to gone_drain_ms, so that nobody escapes them. */
+static bool is_gone(void *ctx)
+{
+    struct attempt *a = ctx;
+    struct answer *answer = a->answer;
+    if (!request_is_gone(answer->req))
+        return false;
+    int64_t now = clock_mono_ms();
+    if (answer->gone_since_ms == 0) {
+        answer->gone_since_ms = now;
+        if (a->reader.has_content || !is_streaming(a))
+            return true;
+    }
+    return now - answer->gone_since_ms >= answer->app->config->gone_drain_ms;
+}
+
+static bool is_stopping(void *ctx)
+{
+    const struct attempt *a = ctx;
+    return a->reader.is_ended || atomic_load(a->answer->app->is_stopping);
+}
+
+static const struct transfer_ops ops = {on_head, on_body, on_ping};
+static const struct transfer_ops ops_without_pings = {on_head, on_body, NULL};
+
+static int64_t or_default(int64_t own_ms, int64_t default_ms)
+{
+    return own_ms > 0 ? own_ms : default_ms;
+}
+
+static enum err fill_edits(const struct attempt *a, struct format_target *target)
+{
+    static const enum member_action actions[] = {
+        [OVERRIDE_SET] = MEMBER_SET,
+        [OVERRIDE_DEFAULT] = MEMBER_DEFAULT,
+        [OVERRIDE_REMOVE] = MEMBER_REMOVE,
+        [OVERRIDE_RENAME] = MEMBER_RENAME,
+    };
+    const struct catalog_route *route = a->route;
+    if (route->overrides_n == 0)
+        return ERR_OK;
+    struct member_edit *edits =
+        arena_alloc(a->answer->req->arena, route->overrides_n * sizeof(*edits));
+    if (edits == NULL)
+        return ERR_MEMORY;
+    for (size_t i = 0; i < route->overrides_n; i++) {
+        const struct catalog_override *o = &route->overrides[i];
+        edits[i] = (struct member_edit){actions[o->action], o->member, o->value};
+    }
+    target->edits = edits;
+    target->edits_n = route->overrides_n;
+    return ERR_OK;
+}
+
+static enum err fill_spec(struct attempt *a, struct splice *body, struct transfer_spec *spec)
+{
+    const struct answer *answer = a->answer;
+    const struct config *config = answer->app->config;
+    const struct catalog_channel *channel = a->route->channel;
+    struct arena *arena = answer->req->arena;
+    bool is_stream = answer->in->is_stream;
+    struct format_target target = {.upstream_model = a->route->upstream_name,
+                                   .output_max_inject = answer->bill->output_inject};
+    enum err e = fill_edits(a, &target);
+    if (e == ERR_OK)
+        e = answer->format->write_request(answer->in, &target, arena, body);
+    if (e != ERR_OK)
+        return e;
+    *spec = (struct transfer_spec){
+        .url = arena_printf(arena, "%s%s", channel->base_url, answer->format->path),
+        .headers = {answer->format->auth_header(arena, a->key->secret),
+                    "Content-Type: application/json", "User-Agent: aipass/" AIPASS_VERSION,
+                    is_stream ? "Accept: text/event-stream" : "Accept: application/json"},
+        .headers_n = 4,
+        .body = body,
+        .reuse_key = (uint64_t)channel->id,
+        .connect_ms = or_default(channel->connect_ms, config->connect_ms),
+        .first_byte_ms =
+            or_default(channel->first_byte_ms, is_stream ? config->first_byte_stream_ms
+                                                         : config->first_byte_whole_ms),
+        .between_bytes_ms = or_default(channel->between_bytes_ms, config->between_bytes_ms),
+        .total_ms = or_default(channel->total_ms, config->total_ms),
+        .ping_ms = is_stream ? config->ping_ms : 0,
+        /* Whether the client of a whole answer has left cannot be told from every web server: it is finished and billed. */
+        .gone_fd = is_stream ? request_gone_fd(answer->req) : -1,
+        .is_gone = is_gone,
+        .is_stopping = is_stopping,
+        .ops = is_stream ? &ops : &ops_without_pings,
+        .ctx = a,
+    };
+    return spec->url == NULL || spec->headers[0] == NULL ? ERR_MEMORY : ERR_OK;
+}
+
+/* The end of the bytes of a stream. A finish reason without the end mark is completed; anything less is no answer. */
+static enum err finish_stream(struct attempt *a, enum err e)
+{
+    if (e == ERR_OK) {
+        e = sse_finish(&a->sse, on_event, a);
+        enum err flushed = flush_written(a);
+        if (e == ERR_OK)
+            e = flushed;
+    }
+    if (a->reader.is_ended)
+        return e == ERR_CLIENT_GONE ? e : ERR_OK;
+    if (e != ERR_OK)
+        return e;
+    if (a->reader.finish_reason[0] == '\0')
+        return a->answer->is_begun ? ERR_UP_CUT : ERR_UP_MALFORMED;
+    e = end_stream(a, a->answer->format->end);
+    return e != ERR_OK ? e : flush_written(a);
+}
+
+/* What a provider's status means: the request's fault is passed on, the credential's and the provider's own are not the client's. */
+static enum err error_of_status(int status)
+{
+    switch (status) {
+    case 401:
+    case 402:
+    case 403:
+        return ERR_UP_AUTH;
+    case 408:
+    case 409:
+        return ERR_UP_STATUS;
+    case 429:
+        return ERR_UP_RATE;
+    default:
+        return status >= 400 && status < 500 ? ERR_UP_REJECTED : ERR_UP_STATUS;
+    }
+}
+
+static enum err finish(struct attempt *a, enum err e, struct slice *body)
+{
+    if (is_streaming(a))
+        return finish_stream(a, e);
+    if (e != ERR_OK)
+        return e;
+    if (a->status != 200) {
+        a->reader.format->read_error(&a->reader, buf_slice(&a->whole));
+        return error_of_status(a->status);
+    }
+    if (a->answer->in->is_stream)
+        return ERR_UP_MALFORMED; /* a stream was asked for */
+    return a->reader.format->read_whole(&a->reader, buf_slice(&a->whole), body);
+}
+
+static void note_attempt(struct attempt *a)
+{
+    struct usage_row *row = &a->answer->bill->row;
+    row->attempts++;
+    row->channel_id = a->route->channel->id;
+    row->channel_key_id = a->key->id;
+    row->upstream_request_id[0] = '\0';
+    slice_copy_z(row->upstream_model, sizeof(row->upstream_model),
+                 slice_of(a->route->upstream_name));
+    slice_copy_z(row->provider_format, sizeof(row->provider_format),
+                 slice_of(a->route->channel->format));
+}
+
+enum err attempt_run(struct attempt *a, struct slice *body)
+{
+    struct answer *answer = a->answer;
+    const struct config *config = answer->app->config;
+    buf_init(&a->whole, (size_t)config->answer_max_bytes);
+    sse_init(&a->sse, (size_t)config->event_max_bytes);
+    a->retry_after_ms = -1;
+    note_attempt(a);
+    enum err e = reader_init(&a->reader, answer->format, answer->in, answer->req->arena);
+    if (e != ERR_OK)
+        return e;
+    a->reader.public_model = answer->model->name;
+    a->reader.upstream_model = a->route->upstream_name;
+    struct splice splice;
+    struct transfer_spec spec;
+    e = fill_spec(a, &splice, &spec);
+    if (e != ERR_OK)
+        return e;
+    e = transfer_run(answer->app->transfers, &spec, &a->result);
+    e = finish(a, e, body);
+    if (e != ERR_OK)
+        log_warn("attempt_failed", "channel=%s error=%s status=%d ms=%" PRId64 " detail=%s",
+                 a->route->channel->name, err_name(e), a->status, a->result.total_us / 1000,
+                 a->result.detail);
+    return e;
+}
+
+void attempt_clear(struct attempt *a)
+{
+    reader_clear(&a->reader);
+    sse_clear(&a->sse);
+    buf_clear(&a->whole);
+}

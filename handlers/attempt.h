@@ -1,0 +1,44 @@
+/* attempt - one exchange with one channel, and what its bytes become for the client.
+ *
+ * Used by relay only. The provider's first event commits the answer: from then on failures can only end it. */
+#ifndef AIPASS_HANDLERS_ATTEMPT_H
+#define AIPASS_HANDLERS_ATTEMPT_H
+
+#include "handlers/bill.h"
+#include "upstream/format.h"
+#include "upstream/sse.h"
+#include "upstream/transfer.h"
+
+/* What stays the same over the attempts of one request. */
+struct answer {
+    struct request *req;
+    const struct app *app;
+    const struct format *format;
+    const struct format_request *in;
+    const struct catalog_model *model;
+    struct bill *bill;
+    bool is_begun;             /* a provider's byte went to the client: no other channel may be tried */
+    int64_t gone_since_ms;     /* when the client was seen to have left; 0: it is there */
+};
+
+struct attempt {
+    struct answer *answer;
+    const struct catalog_route *route;
+    const struct catalog_channel_key *key;
+    struct reader reader;      /* valid between attempt_run and attempt_clear */
+    struct sse sse;
+    struct buf whole;          /* a whole answer, or an error body */
+    int status;                /* the provider's; 0: no head came */
+    bool is_sse;
+    bool is_written;           /* something waits for a flush */
+    bool is_body_sent;
+    int64_t retry_after_ms;    /* -1: none */
+    struct transfer_result result;
+};
+
+/* attempt_run - performs the exchange and relays what comes. ERR_OK: the answer is complete; a stream has been sent and settled, a whole answer waits in *body. ERR_UP_REJECTED: the
+ * provider's refusal of the request itself waits in whole. Other errors: nothing was sent unless answer->is_begun. */
+ERR_CHECK enum err attempt_run(struct attempt *a, struct slice *body);
+void attempt_clear(struct attempt *a);
+
+#endif

@@ -1,0 +1,242 @@
+#include "handlers/relay.h"
+
+#include "base/hash.h"
+#include "fcgi/response.h"
+#include "handlers/admit.h"
+#include "handlers/attempt.h"
+#include "handlers/bill.h"
+#include "handlers/errors.h"
+#include "handlers/upkeep.h"
+#include "upstream/select.h"
+
+#include <assert.h>
+
+#define STREAM_ERROR_MAX 4096
+
+/* What a candidate of the same index stands for. */
+struct target {
+    const struct catalog_route *route;
+    const struct catalog_channel_key *key;
+};
+
+struct relay {
+    struct answer answer;
+    struct bill bill;
+    struct format_request in;
+    const struct catalog *catalog;
+    struct candidate *candidates;
+    struct target *targets;
+    size_t candidates_n;
+};
+
+struct catalog_hold {
+    struct catalog_store *store;
+    const struct catalog *catalog;
+};
+
+static void release_catalog(void *arg)
+{
+    struct catalog_hold *h = arg;
+    catalog_release(h->store, h->catalog);
+}
+
+/* The snapshot lives as long as the request. */
+static enum err acquire_catalog(struct request *req, const struct catalog **out)
+{
+    const struct app *app = app_of(req);
+    struct catalog_hold *h = arena_alloc(req->arena, sizeof(*h));
+    if (h == NULL)
+        return ERR_MEMORY;
+    h->store = app->catalogs;
+    enum err e = catalog_acquire(app->catalogs, &h->catalog);
+    if (e != ERR_OK)
+        return e;
+    e = arena_defer(req->arena, release_catalog, h);
+    if (e != ERR_OK) {
+        catalog_release(h->store, h->catalog);
+        return e;
+    }
+    *out = h->catalog;
+    return ERR_OK;
+}
+
+enum err relay_read_catalog(struct request *req, const struct catalog **out)
+{
+    enum err e = acquire_catalog(req, out);
+    return e == ERR_OK ? ERR_OK : request_fail(req, e, NULL, NULL);
+}
+
+/* Reads the body and finds the model; answers what is wrong with either. */
+static enum err read_request(struct relay *r)
+{
+    struct request *req = r->answer.req;
+    struct fault fault = {NULL, NULL};
+    enum err e = r->answer.format->read_request(req->body, req->arena, &r->in, &fault);
+    if (e != ERR_OK)
+        return request_fail(req, e, fault.param, fault.text != NULL ? "%s" : NULL, fault.text);
+    e = relay_read_catalog(req, &r->catalog);
+    if (e != ERR_OK)
+        return e;
+    r->answer.model = catalog_find_model(r->catalog, r->in.model);
+    if (r->answer.model == NULL)
+        return request_fail(req, ERR_NO_MODEL, "model",
+                            "The model `%.*s` does not exist or you do not have access to it.",
+                            SLICE_FMT(r->in.model));
+    if (!key_may_use(admit_key(req), r->answer.model->id))
+        return request_fail(req, ERR_FORBIDDEN, "model",
+                            "This API key may not use the model `%s`.", r->answer.model->name);
+    return ERR_OK;
+}
+
+/* Every enabled channel that speaks the client's format, with each of its keys. */
+static enum err list_candidates(struct relay *r)
+{
+    const struct catalog_model *model = r->answer.model;
+    size_t n = 0;
+    for (size_t i = 0; i < model->routes_n; i++)
+        n += model->routes[i].channel->keys_n;
+    if (n > SELECT_CANDIDATES_MAX)
+        n = SELECT_CANDIDATES_MAX;
+    r->candidates = arena_alloc(r->answer.req->arena, n * sizeof(*r->candidates) + 1);
+    r->targets = arena_alloc(r->answer.req->arena, n * sizeof(*r->targets) + 1);
+    if (r->candidates == NULL || r->targets == NULL)
+        return ERR_MEMORY;
+    for (size_t i = 0; i < model->routes_n; i++) {
+        const struct catalog_route *route = &model->routes[i];
+        const struct catalog_channel *channel = route->channel;
+        if (format_find(channel->format) != r->answer.format)
+            continue;
+        for (size_t k = 0; k < channel->keys_n && r->candidates_n < n; k++) {
+            const struct catalog_channel_key *key = &channel->keys[k];
+            r->targets[r->candidates_n] = (struct target){route, key};
+            r->candidates[r->candidates_n++] = (struct candidate){
+                .channel_id = channel->id,
+                .key_id = key->id,
+                .priority = channel->priority,
+                .weight = channel->weight * key->weight,
+            };
+        }
+    }
+    return r->candidates_n > 0 ? ERR_OK : ERR_NO_CHANNEL;
+}
+
+/* A provider's refusal is passed on only as what the client's SDK expects: a JSON object. */
+static bool is_json_object(struct slice text)
+{
+    struct jvalue v;
+    return jscan_validate(text, &v, NULL) == ERR_OK && v.kind == JSCAN_OBJECT;
+}
+
+/* A refusal before anything was sent, in the client's format. */
+static void answer_failure(struct relay *r, const struct attempt *a, enum err e)
+{
+    struct request *req = r->answer.req;
+    if (e == ERR_CLIENT_GONE)
+        return;
+    if (e == ERR_UP_REJECTED && is_json_object(buf_slice(&a->whole))) {
+        response_header_z(req, "x-should-retry", "false");
+        enum err sent =
+            response_bytes(req, a->status, "application/json", buf_slice(&a->whole));
+        (void)sent; /* a client that is gone does not get it */
+        return;
+    }
+    if (a->retry_after_ms >= 0)
+        error_retry_after(req, (a->retry_after_ms + 999) / 1000);
+    request_fail(req, e, NULL, NULL);
+}
+
+/* The head is out: the stream ends with the format's error event and without its proper end. */
+static void end_with_error(struct relay *r, const struct attempt *a, enum err e)
+{
+    struct request *req = r->answer.req;
+    if (e == ERR_CLIENT_GONE)
+        return;
+    const char *text = e == ERR_UP_FAILED ? a->reader.error_text : NULL;
+    struct buf b;
+    buf_init(&b, STREAM_ERROR_MAX);
+    enum err written = r->answer.format->write_stream_error(&b, e, text, req->id);
+    if (written == ERR_OK)
+        written = response_write(req, buf_slice(&b));
+    if (written == ERR_OK)
+        written = response_flush(req);
+    (void)written; /* a client that is gone does not get it */
+    buf_clear(&b);
+}
+
+static enum usage_status status_of(const struct relay *r, enum err e)
+{
+    if (e == ERR_OK)
+        return USAGE_OK;
+    if (e == ERR_CLIENT_GONE)
+        return USAGE_CLIENT_GONE;
+    return r->answer.is_begun ? USAGE_CUT : USAGE_ERROR;
+}
+
+/* The single exit of an admitted request: settled first, then the last bytes. */
+static void conclude(struct relay *r, struct attempt *a, enum err e, struct slice body)
+{
+    struct request *req = r->answer.req;
+    enum usage_status status = status_of(r, e);
+    /* A failure before the first byte costs nothing; a client that left had the prompt read and the answer begun. */
+    bool is_charged = status != USAGE_ERROR;
+    if (e == ERR_OK && !r->answer.in->is_stream)
+        r->bill.row.http_status = 200;
+    else if (e == ERR_UP_REJECTED)
+        r->bill.row.http_status = a->status;
+    bill_settle(&r->bill, status, e, is_charged ? &a->reader : NULL);
+    if (e == ERR_OK && !r->answer.in->is_stream) {
+        enum err sent = response_bytes(req, 200, "application/json", body);
+        (void)sent; /* settled already; a client that is gone does not get it */
+    } else if (e != ERR_OK && response_is_committed(req)) {
+        end_with_error(r, a, e);
+    } else if (e != ERR_OK) {
+        answer_failure(r, a, e);
+    }
+}
+
+static void try_channels(struct relay *r)
+{
+    struct answer *answer = &r->answer;
+    uint64_t affinity = hash_64(r->in.affinity, (uint64_t)admit_key(answer->req)->account_id);
+    struct attempt a = {0};
+    struct slice body = {NULL, 0};
+    enum err e = ERR_NO_CHANNEL;
+    for (int64_t i = 0; i < answer->app->config->attempts_max; i++) {
+        size_t pick = select_next(r->candidates, r->candidates_n, affinity);
+        if (pick == SELECT_NONE)
+            break;
+        attempt_clear(&a);
+        a = (struct attempt){.answer = answer,
+                             .route = r->targets[pick].route,
+                             .key = r->targets[pick].key};
+        e = attempt_run(&a, &body);
+        if (e == ERR_OK || answer->is_begun || !err_info(e)->try_elsewhere)
+            break;
+        r->candidates[pick].is_tried = true;
+    }
+    conclude(r, &a, e, body);
+    attempt_clear(&a);
+}
+
+void relay_run(struct request *req, const struct format *format)
+{
+    struct relay *r = arena_alloc(req->arena, sizeof(*r));
+    if (r == NULL) {
+        request_fail(req, ERR_MEMORY, NULL, NULL);
+        return;
+    }
+    const struct app *app = app_of(req);
+    r->answer = (struct answer){
+        .req = req, .app = app, .format = format, .in = &r->in, .bill = &r->bill};
+    upkeep_wake(app->upkeep);
+    if (read_request(r) != ERR_OK)
+        return;
+    enum err e = list_candidates(r);
+    if (e != ERR_OK) {
+        request_fail(req, e, NULL, NULL);
+        return;
+    }
+    if (bill_open(&r->bill, req, r->answer.model, format, &r->in) != ERR_OK)
+        return;
+    try_channels(r);
+}
