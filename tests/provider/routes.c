@@ -1,0 +1,195 @@
+#include "tests/provider/routes.h"
+
+#include "tests/provider/chat.h"
+#include "tests/provider/scan.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { MODEL_NAME_MAX = 1024 };
+
+static const char json_type[] = "application/json";
+
+/* Fills play->body and says so by play_body. */
+typedef void serve_fn(struct sim *sim, struct span query, struct play *play);
+
+static serve_fn serve_models;
+static serve_fn serve_tally;
+static serve_fn serve_tally_reset;
+static serve_fn serve_last;
+
+enum route_match { MATCH_WHOLE, MATCH_SUFFIX };
+
+struct route {
+    const char *method;
+    const char *path;
+    enum route_match match;
+    enum route_class class;
+    const struct format *format; /* of an answer */
+    serve_fn *serve;             /* of anything else */
+};
+
+/* clang-format off */
+static const struct route routes[] = {
+    {"POST", "/chat/completions", MATCH_SUFFIX, ROUTE_ANSWER,  &format_chat, NULL},
+    {"GET",  "/models",           MATCH_SUFFIX, ROUTE_OTHER,   NULL,         serve_models},
+    {"GET",  "/_tally",           MATCH_WHOLE,  ROUTE_CONTROL, NULL,         serve_tally},
+    {"POST", "/_tally/reset",     MATCH_WHOLE,  ROUTE_CONTROL, NULL,         serve_tally_reset},
+    {"GET",  "/_last",            MATCH_WHOLE,  ROUTE_CONTROL, NULL,         serve_last},
+};
+/* clang-format on */
+
+enum { ROUTES = sizeof(routes) / sizeof(routes[0]) };
+
+/* Split the target at the question mark. */
+static struct span split_query(struct span target, struct span *query)
+{
+    const char *mark = memchr(target.at, '?', target.len);
+    size_t len = mark != NULL ? (size_t)(mark - target.at) : target.len;
+    size_t skipped = len + (mark != NULL);
+    *query = (struct span){target.at + skipped, target.len - skipped};
+    return (struct span){target.at, len};
+}
+
+static const struct route *route_find(const struct inbound *in, struct span *query)
+{
+    struct span path = split_query(in->target, query);
+    for (size_t i = 0; i < ROUTES; i++) {
+        size_t len = strlen(routes[i].path);
+        bool fits = routes[i].match == MATCH_SUFFIX ? path.len >= len : path.len == len;
+        if (fits && span_is(in->method, routes[i].method) &&
+            memcmp(path.at + path.len - len, routes[i].path, len) == 0)
+            return &routes[i];
+    }
+    return NULL;
+}
+
+enum route_class routes_classify(const struct inbound *in)
+{
+    struct span query;
+    const struct route *r = route_find(in, &query);
+    return r != NULL ? r->class : ROUTE_OTHER;
+}
+
+static void refuse(const struct fault *fault, struct play *play)
+{
+    play->body.len = 0;
+    fault_put_openai(fault, &play->body);
+    play_body(play, fault->status, json_type);
+}
+
+void routes_refuse(int status, const char *message, struct play *play)
+{
+    struct fault fault = {status, message, NULL, NULL};
+    refuse(&fault, play);
+}
+
+/* Gather the script of a request, weakest source first. */
+static bool gather_script(const struct sim *sim, const struct inbound *in, const struct ask *ask,
+                          struct script *script, char reason[SCRIPT_REASON_MAX])
+{
+    char text[MODEL_NAME_MAX];
+    struct span controls;
+    *script = sim->defaults;
+    if (ask->marker.len > 0) {
+        struct span marker = {text, scan_decode(ask->marker, text, sizeof(text))};
+        if (!script_apply(script, marker, reason))
+            return false;
+    }
+    if (memchr(ask->model.at, '@', ask->model.len) != NULL) {
+        struct span model = {text, scan_decode(ask->model, text, sizeof(text))};
+        if (script_find_in_model(model, &controls) && !script_apply(script, controls, reason))
+            return false;
+    }
+    return script_apply(script, in->control, reason);
+}
+
+static void begin_answer(struct sim *sim, const struct inbound *in, const struct format *format,
+                         struct play *play)
+{
+    struct ask ask;
+    char reason[SCRIPT_REASON_MAX];
+    struct fault fault = {400, "The body is not a valid JSON object.", NULL, NULL};
+    if (!format->read(&ask, in->body.data, in->body.len)) {
+        if (ask.bad_param != NULL) {
+            snprintf(reason, sizeof(reason), "Missing or invalid parameter: '%s'.", ask.bad_param);
+            fault.message = reason;
+        }
+    } else {
+        tally_see(&sim->tally.models, ask.model.at, ask.model.len);
+        if (gather_script(sim, in, &ask, &play->answer.script, reason)) {
+            answer_init(&play->answer, &ask, in->body.data, in->body.len);
+            play_answer(play, format);
+            return;
+        }
+        fault.message = reason;
+        fault.code = "bad_simulator_control";
+    }
+    play->body.len = 0;
+    format->error(&fault, &play->body);
+    play_body(play, fault.status, json_type);
+}
+
+void routes_begin(struct sim *sim, const struct inbound *in, struct play *play)
+{
+    struct span query;
+    const struct route *r = route_find(in, &query);
+    struct span key = inbound_key(in);
+    bool is_control = r != NULL && r->class == ROUTE_CONTROL;
+    if (!is_control && key.len > 0)
+        tally_see(&sim->tally.keys, key.at, key.len);
+    if (!is_control && sim->key != NULL && !span_is(key, sim->key)) {
+        struct fault fault = {401, NULL, NULL, NULL};
+        refuse(&fault, play);
+    } else if (r == NULL) {
+        struct fault fault = {404, "Unknown path or method.", NULL, "unknown_url"};
+        refuse(&fault, play);
+    } else if (r->format != NULL) {
+        begin_answer(sim, in, r->format, play);
+    } else {
+        r->serve(sim, query, play);
+    }
+}
+
+static void serve_models(struct sim *sim, struct span query, struct play *play)
+{
+    (void)query;
+    const char *at = sim->models;
+    const char *comma = "";
+    bytes_puts(&play->body, "{\"object\":\"list\",\"data\":[");
+    while (*at != 0) {
+        size_t len = strcspn(at, ",");
+        bytes_puts(&play->body, comma);
+        bytes_puts(&play->body, "{\"id\":");
+        bytes_put_quoted(&play->body, at, len);
+        bytes_puts(&play->body, ",\"object\":\"model\",\"created\":1700000000,"
+                                "\"owned_by\":\"demo\"}");
+        at += len + (at[len] == ',');
+        comma = ",";
+    }
+    bytes_puts(&play->body, "]}");
+    play_body(play, 200, json_type);
+}
+
+static void serve_tally(struct sim *sim, struct span query, struct play *play)
+{
+    (void)query;
+    tally_print(&sim->tally, &play->body);
+    play_body(play, 200, json_type);
+}
+
+static void serve_tally_reset(struct sim *sim, struct span query, struct play *play)
+{
+    tally_reset(&sim->tally);
+    serve_tally(sim, query, play);
+}
+
+static void serve_last(struct sim *sim, struct span query, struct play *play)
+{
+    size_t count = 1;
+    if (query.len > 2 && memcmp(query.at, "n=", 2) == 0)
+        count = (size_t)strtoul(query.at + 2, NULL, 10); /* the head goes on behind the number */
+    history_print(&sim->history, count, &play->body);
+    play_body(play, 200, json_type);
+}

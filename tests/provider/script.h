@@ -1,0 +1,87 @@
+/* script - what one request asks the simulator to do, beyond the request itself.
+ *
+ * Controls are written `key=value,key=value`; a flag may stand alone (`silence`); `%2C` style
+ * escapes are decoded in values that are text. They come from, strongest first: the header
+ * `x-sim`, the model's name (`any@key=value`), a marker in the last user message
+ * (`[[sim key=value]]`), and --default. A key from a stronger place overrides the same key from a
+ * weaker one; the others stay. A struct script is a plain value. Pure; any thread.
+ *
+ * N below counts content chunks sent: 0 is after the response head and before any event. For an
+ * answer that is not streamed, N chunks are the share N/(tokens+1) of the body. `never` takes back
+ * what a weaker place asked.
+ */
+#ifndef TESTS_PROVIDER_SCRIPT_H
+#define TESTS_PROVIDER_SCRIPT_H
+
+#include "tests/provider/span.h"
+
+#include <stdint.h>
+#include <stdio.h>
+
+enum { SCRIPT_UNSET = -1, SCRIPT_HEAD = -2 };
+enum { SCRIPT_TEXT_MAX = 256, SCRIPT_WORD_MAX = 64, SCRIPT_REASON_MAX = 128 };
+
+enum script_usage {
+    SCRIPT_USAGE_NORMAL, /* whole answers: yes; streams: a chunk of its own when asked for */
+    SCRIPT_USAGE_NONE,   /* nowhere */
+    SCRIPT_USAGE_ZERO,   /* as normal, all counts 0 */
+    SCRIPT_USAGE_FINISH, /* on the chunk with finish_reason, asked for or not */
+    SCRIPT_USAGE_EVERY,  /* on every chunk, growing, asked for or not */
+};
+
+struct script {
+    int64_t delay_ms;    /* before the first byte */
+    int64_t pace_ms;     /* before each content chunk */
+    int64_t tokens;      /* content chunks and completion tokens; SCRIPT_UNSET: 12 */
+    int64_t prompt;      /* prompt tokens reported; SCRIPT_UNSET: body bytes / 4 */
+    int64_t completion;  /* completion tokens reported; SCRIPT_UNSET: tokens */
+    int64_t chunk_bytes; /* bytes of a content chunk; SCRIPT_UNSET: what the text gives */
+    int64_t huge_bytes;  /* bytes of the whole content; SCRIPT_UNSET: what the text gives */
+    int64_t cached;
+    int64_t reasoning;
+    int64_t cache_write;
+    int64_t status;   /* of the answer; SCRIPT_UNSET: 200 */
+    int64_t reset_at; /* RST after N chunks, SCRIPT_HEAD: before anything; SCRIPT_UNSET: never */
+    int64_t cut_at;   /* close without the end of the body */
+    int64_t eof_at;   /* proper end of the body, without the end of the stream */
+    int64_t stall_at; /* send no more, keep open */
+    int64_t malformed_at; /* the N-th content chunk is broken JSON */
+    int64_t error_at;     /* the N-th event is an error, and the last */
+    int64_t tool_calls;   /* answer with that many tool calls instead of text */
+    enum script_usage usage;
+    bool is_silent;             /* never answer */
+    bool is_doneless;           /* no [DONE] */
+    bool is_endless;            /* no finish_reason */
+    bool is_drip;               /* three bytes a write */
+    bool is_split;              /* BOM, CRLF, no space after "data:" */
+    bool is_echo;               /* the content is the request body */
+    bool is_close;              /* Connection: close */
+    char text[SCRIPT_TEXT_MAX]; /* the content; empty: the default text */
+    char error_message[SCRIPT_TEXT_MAX];
+    char error_type[SCRIPT_WORD_MAX];
+    char error_code[SCRIPT_WORD_MAX];
+    char retry_after[SCRIPT_WORD_MAX]; /* value of the Retry-After header */
+    char model[SCRIPT_WORD_MAX];       /* model named in the answer; empty: the requested one */
+};
+
+/* script_init - a script in which nothing is asked. */
+void script_init(struct script *s);
+
+/* script_apply - read controls over what the script holds.
+ * text: `key=value,...`, need not be terminated; blanks around keys and values are dropped.
+ * reason: out on failure, why, for the caller of the simulator. Returns false at the first unknown
+ * key or bad value; the controls before it have been applied then. */
+bool script_apply(struct script *s, struct span text, char reason[SCRIPT_REASON_MAX]);
+
+/* script_find_in_model - the controls in a model's name: what follows the first '@' after which
+ * comes `word=`. Names that merely have an '@' have none. controls: out, set only on true. */
+bool script_find_in_model(struct span model, struct span *controls);
+
+/* script_find_in_text - the controls of the last `[[sim ...]]` in a text. whole: out, the marker
+ * with its brackets; controls: out, its inside. Both set only on true. */
+bool script_find_in_text(struct span text, struct span *whole, struct span *controls);
+
+/* script_print_help - list all controls with their meaning. */
+void script_print_help(FILE *out);
+
+#endif
