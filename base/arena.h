@@ -25,7 +25,8 @@ void *arena_alloc(struct arena *a, size_t n);
 char *arena_copy(struct arena *a, struct slice s);
 /* arena_printf - formatted, NUL-terminated; NULL like arena_alloc. */
 char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* arena_defer - fn(arg) runs at arena_reset or arena_free. ERR_MEMORY: not registered, fn not run. */
+/* arena_defer - fn(arg) runs at arena_reset or arena_free. ERR_MEMORY: not registered, fn not
+ * run. */
 ERR_CHECK enum err arena_defer(struct arena *a, void (*fn)(void *), void *arg);
 /* arena_used - bytes given out since the last reset. */
 size_t arena_used(const struct arena *a);

@@ -7,11 +7,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ULID_CHARS 26
-#define ULID_SIZE  (ULID_CHARS + 1)   /* with its NUL */
-#define CLOCK_SQL_SIZE 24             /* "2026-11-22 15:19:00.123" with its NUL */
+#define ULID_CHARS     26
+#define ULID_SIZE      (ULID_CHARS + 1) /* with its NUL */
+#define CLOCK_SQL_SIZE 24               /* "2026-11-22 15:19:00.123" with its NUL */
 
-/* clock_mono_ms - since an unspecified start; never goes back. clock_mono_us - the same in microseconds. */
+/* clock_mono_ms - since an unspecified start; never goes back. clock_mono_us - the same in
+ * microseconds. */
 int64_t clock_mono_ms(void);
 int64_t clock_mono_us(void);
 /* clock_wall_ms - Unix time in milliseconds. */
@@ -19,8 +20,9 @@ int64_t clock_wall_ms(void);
 /* clock_sql - "YYYY-MM-DD HH:MM:SS.mmm" in UTC, as SQL's DATETIME(3). dst: CLOCK_SQL_SIZE bytes. */
 void clock_sql(char *dst, int64_t wall_ms);
 
-/* ulid_make - a new ULID of now (github.com/ulid/spec): 26 characters of Crockford base 32, 48 bits of time, 80 bits of
- * getrandom. Two calls in one millisecond are not ordered. dst: ULID_SIZE bytes. Blocks never after boot. */
+/* ulid_make - a new ULID of now (github.com/ulid/spec): 26 characters of Crockford base 32, 48 bits
+ * of time, 80 bits of getrandom. Two calls in one millisecond are not ordered. dst: ULID_SIZE
+ * bytes. Blocks never after boot. */
 void ulid_make(char *dst);
 /* ulid_wall_ms - the time inside a ULID; -1 when it is not one. */
 int64_t ulid_wall_ms(const char *ulid);

@@ -7,8 +7,8 @@
 
 #include <stdbool.h>
 
-/* jscan_skip_plain - over ASCII that a string may hold as it is. Returns where a quote, a backslash,
- * a control character, a byte above 0x7f or end stands. Fast: 16 or 8 bytes a step. */
+/* jscan_skip_plain - over ASCII that a string may hold as it is. Returns where a quote, a
+ * backslash, a control character, a byte above 0x7f or end stands. Fast: 16 or 8 bytes a step. */
 const char *jscan_skip_plain(const char *p, const char *end);
 
 /* jscan_hex_value - 0..15, or -1. */

@@ -2,10 +2,11 @@
  *
  *   ts=2026-11-22T15:19:00.123Z level=info event=request id=01K... status=200 cost=0.000123000
  *
- * fmt is logfmt itself ("status=%d model=%s"); a value from %s or %.*s is quoted and escaped when it needs to be, control
- * characters never get through, and a value is cut at LOG_VALUE_MAX. Never log keys, prompts, answers or query strings.
- * Any thread; one write(2) a line; lines of one call site are limited to LOG_BURST a second (the rest is counted and
- * told in the next line). Targets: stderr, syslog, a file (reopened when its inode changes). */
+ * fmt is logfmt itself ("status=%d model=%s"); a value from %s or %.*s is quoted and escaped when
+ * it needs to be, control characters never get through, and a value is cut at LOG_VALUE_MAX. Never
+ * log keys, prompts, answers or query strings. Any thread; one write(2) a line; lines of one call
+ * site are limited to LOG_BURST a second (the rest is counted and told in the next line). Targets:
+ * stderr, syslog, a file (reopened when its inode changes). */
 #ifndef AIPASS_BASE_LOG_H
 #define AIPASS_BASE_LOG_H
 
@@ -19,8 +20,8 @@
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
 
-/* log_open - target: "stderr", "syslog" or "file:PATH". ERR_IO when the file cannot be opened (errno). Before it, logs go to stderr.
- * log_open and log_close: while no other thread logs. */
+/* log_open - target: "stderr", "syslog" or "file:PATH". ERR_IO when the file cannot be opened
+ * (errno). Before it, logs go to stderr. log_open and log_close: while no other thread logs. */
 ERR_CHECK enum err log_open(const char *target, enum log_level min_level);
 void log_close(void);
 
@@ -32,8 +33,9 @@ struct log_site {
     uint64_t state;
 };
 
-/* log_write - use the macros below. fmt: %s %.*s %.Ns %c %%, and d i u x with l ll z j, width and leading zeros;
- * a value within quotes of the format is escaped and not quoted again. event: a constant of plain characters. */
+/* log_write - use the macros below. fmt: %s %.*s %.Ns %c %%, and d i u x with l ll z j, width and
+ * leading zeros; a value within quotes of the format is escaped and not quoted again. event: a
+ * constant of plain characters. */
 void log_write(enum log_level level, struct log_site *site, const char *event, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 

@@ -1,4 +1,5 @@
-/* money - exact money: int64 nano-USD in C, DECIMAL(18,9) USD in SQL. No double comes near it. Pure; any thread. */
+/* money - exact money: int64 nano-USD in C, DECIMAL(18,9) USD in SQL. No double comes near it.
+ * Pure; any thread. */
 #ifndef AIPASS_BASE_MONEY_H
 #define AIPASS_BASE_MONEY_H
 
@@ -11,11 +12,13 @@
 #define MONEY_MAX_NUSD     INT64_C(999999999999999999) /* DECIMAL(18,9) */
 #define MONEY_TEXT_SIZE    24
 
-/* money_parse - "-12.5", "3", "0.000000001". ERR_FORMAT; ERR_RANGE past DECIMAL(18,9) or with more than nine decimals that are not 0. */
+/* money_parse - "-12.5", "3", "0.000000001". ERR_FORMAT; ERR_RANGE past DECIMAL(18,9) or with more
+ * than nine decimals that are not 0. */
 ERR_CHECK enum err money_parse(struct slice text, int64_t *nusd);
 /* money_print - always nine decimals: "12.500000000". dst: MONEY_TEXT_SIZE bytes. Returns dst. */
 char *money_print(char *dst, int64_t nusd);
-/* money_parse_millionths - a multiplier, "0.9" to 900000; range 0..1e9 millionths. ERR_FORMAT, ERR_RANGE. */
+/* money_parse_millionths - a multiplier, "0.9" to 900000; range 0..1e9 millionths. ERR_FORMAT,
+ * ERR_RANGE. */
 ERR_CHECK enum err money_parse_millionths(struct slice text, int64_t *ppm);
 
 #endif
