@@ -432,6 +432,42 @@ static void send_line(struct line *l, enum log_level level)
     while (sent < 0 && errno == EINTR);
 }
 
+/* A line without its end: what every event has, then the caller's pairs. */
+static bool start_line(struct line *l, enum log_level level, const char *event, uint64_t lost,
+                       const char *fmt, va_list *args)
+{
+    l->n = 0;
+    l->is_full = l->is_quoted = false;
+    if (state.target != TARGET_SYSLOG)
+        put_time(l);
+    put_z(l, "level=");
+    put_z(l, level_names[level]);
+    put_z(l, " event=");
+    put_value(l, slice_of(event));
+    if (request_id[0]) {
+        put_z(l, " request=");
+        put_value(l, slice_of(request_id));
+    }
+    if (lost) {
+        put_z(l, " suppressed=");
+        put_unsigned(l, lost, 10);
+    }
+    if (fmt[0])
+        put(l, " ", 1);
+    return put_format(l, fmt, args);
+}
+
+/* A wrong format must not take a server down; under a sanitizer or without optimisation it is a
+ * test that fails. */
+static void check_format(bool is_known)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__OPTIMIZE__)
+    assert(is_known);
+#else
+    (void)is_known;
+#endif
+}
+
 void log_write(enum log_level level, struct log_site *site, const char *event, const char *fmt, ...)
 {
     int saved_errno = errno;
@@ -442,33 +478,31 @@ void log_write(enum log_level level, struct log_site *site, const char *event, c
 
     if (level < state.min_level || !site_admits(site, &lost))
         return;
-    l.n = 0;
-    l.is_full = l.is_quoted = false;
-    if (state.target != TARGET_SYSLOG)
-        put_time(&l);
-    put_z(&l, "level=");
-    put_z(&l, level_names[level]);
-    put_z(&l, " event=");
-    put_value(&l, slice_of(event));
-    if (request_id[0]) {
-        put_z(&l, " request=");
-        put_value(&l, slice_of(request_id));
-    }
-    if (lost) {
-        put_z(&l, " suppressed=");
-        put_unsigned(&l, lost, 10);
-    }
-    if (fmt[0])
-        put(&l, " ", 1);
     va_start(args, fmt);
-    is_known = put_format(&l, fmt, &args);
+    is_known = start_line(&l, level, event, lost, fmt, &args);
     va_end(args);
     send_line(&l, level);
     errno = saved_errno;
-    /* A wrong format must not take a server down; under a sanitizer or without optimisation it is a
-     * test that fails. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__OPTIMIZE__)
-    assert(is_known);
-#endif
-    (void)is_known;
+    check_format(is_known);
+}
+
+void log_request(const char *more, const char *fmt, ...)
+{
+    int saved_errno = errno;
+    bool is_known;
+    struct line l;
+    va_list args;
+
+    if (LOG_LEVEL_INFO < state.min_level)
+        return;
+    va_start(args, fmt);
+    is_known = start_line(&l, LOG_LEVEL_INFO, "request", 0, fmt, &args);
+    va_end(args);
+    if (more)
+        put(&l, " ", 1);
+    for (; more && *more; more++)
+        put(&l, (unsigned char)*more < ' ' ? "?" : more, 1);
+    send_line(&l, LOG_LEVEL_INFO);
+    errno = saved_errno;
+    check_format(is_known);
 }

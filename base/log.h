@@ -39,6 +39,10 @@ struct log_site {
 void log_write(enum log_level level, struct log_site *site, const char *event, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* log_request - the one line of a request, level info: not rate-limited. more: further logfmt pairs that are escaped already (control
+ * characters are replaced); NULL: none. */
+void log_request(const char *more, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
 #define LOG_AT(level, event, ...)                                                                  \
     do {                                                                                           \
         static struct log_site log_site_here;                                                      \

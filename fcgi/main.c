@@ -175,8 +175,8 @@ static enum err serve(const struct options *options, const struct config *config
     money_stop(app.money, STOP_FLUSH_MS);
     if (!is_fastcgi)
         money_upkeep(app.money); /* after the own answer: adopt one dead neighbour */
-    if (is_cut && server_active() > 0)
-        _exit(EXIT_FAILURE); /* their slots are adopted by a neighbour */
+    if (is_cut)
+        _exit(EXIT_FAILURE); /* workers may still run; the slots they leave are adopted by a neighbour */
     app_clear(&app);
     return e;
 }

@@ -51,7 +51,6 @@ struct request {
     const void *app;              /* the application's context, from struct router */
     void *auth;                   /* what the router's authenticate hook left (struct admission of handlers) */
     const char *const *env;       /* FCGX_ParamArray or environ */
-    int retry_after_s;            /* Retry-After of a refusal; 0: the error's own */
     const char *log_pairs;        /* logfmt pairs of the handler for the request's one log line; NULL: none; in the arena */
     const struct router *router;  /* NULL in tests of a handler */
     struct transport *transport;  /* private to fcgi/; NULL in tests of a handler */

@@ -27,7 +27,7 @@ ERR_CHECK enum err server_prepare(const struct server_options *o);
  * could not start. In CGI mode stdout is closed on return, so that the client has its answer while the caller flushes. */
 ERR_CHECK enum err server_run(const struct server_options *o);
 
-/* server_is_draining - SIGTERM came (FastCGI; in CGI mode SIGTERM means that the client left: request_is_gone). Any thread. server_active - requests running now; server_workers - threads now. */
+/* server_is_draining - SIGTERM came (FastCGI; in CGI mode SIGTERM means that the client left: request_is_gone). Any thread. server_active - requests running now, until their answer is sent; server_workers - threads now. */
 bool server_is_draining(void);
 int server_active(void);
 int server_workers(void);

@@ -34,8 +34,7 @@ static enum err send(struct attempt *a, struct slice bytes)
     if (!answer->is_begun) {
         answer->is_begun = true;
         answer->bill->row.first_byte_ms = clock_mono_ms() - answer->req->started_ms;
-        if (a->is_body_sent)
-            request_drop_body(answer->req);
+        request_drop_body(answer->req); /* an answer below 400 has begun: all of it was sent */
     }
     a->is_written = true;
     return response_write(answer->req, bytes);
@@ -47,7 +46,6 @@ static enum err on_head(void *ctx, const struct transfer_head *head)
     struct usage_row *row = &a->answer->bill->row;
     a->status = head->status;
     a->is_sse = slice_starts_ci(head->content_type, "text/event-stream");
-    a->is_body_sent = head->is_body_sent;
     a->retry_after_ms = head->retry_after_ms;
     slice_copy_z(row->upstream_request_id, sizeof(row->upstream_request_id), head->request_id);
     return ERR_OK;

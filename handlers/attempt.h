@@ -31,7 +31,6 @@ struct attempt {
     int status;                /* the provider's; 0: no head came */
     bool is_sse;
     bool is_written;           /* something waits for a flush */
-    bool is_body_sent;
     int64_t retry_after_ms;    /* -1: none */
     struct transfer_result result;
 };

@@ -4,7 +4,7 @@
 #include "base/jscan.h"
 #include "fcgi/response.h"
 
-#include <inttypes.h>
+#include <stdio.h>
 
 #define ERROR_BODY_MAX    8192
 #define RETRY_AFTER_MAX_S 60
@@ -15,20 +15,9 @@ void error_retry_after(struct request *req, int64_t seconds)
         seconds = 1;
     if (seconds > RETRY_AFTER_MAX_S)
         seconds = RETRY_AFTER_MAX_S;
-    req->retry_after_s = (int)seconds;
-}
-
-/* What every format's error answer has in its head. */
-static void write_head(struct request *req, const struct err_info *info)
-{
-    int wait_s = req->retry_after_s > 0 ? req->retry_after_s : info->retry_after_s;
-    if (wait_s > 0) {
-        char text[16];
-        snprintf(text, sizeof(text), "%d", wait_s);
-        response_header_z(req, "Retry-After", text);
-    }
-    if (!info->may_retry)
-        response_header_z(req, "x-should-retry", "false");
+    char text[16];
+    snprintf(text, sizeof(text), "%d", (int)seconds);
+    response_header_z(req, "retry-after", text);
 }
 
 static enum err append_member(struct buf *b, const char *name, const char *value)
@@ -42,7 +31,8 @@ static enum err append_member(struct buf *b, const char *name, const char *value
 void error_openai(struct request *req, enum err e, const char *param, const char *text)
 {
     const struct err_info *info = err_info(e);
-    write_head(req, info);
+    if (!info->may_retry)
+        response_header_z(req, "x-should-retry", "false");
     struct buf b;
     buf_init(&b, ERROR_BODY_MAX);
     bool ok = buf_append_z(&b, "{\"error\":{") == ERR_OK &&

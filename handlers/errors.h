@@ -4,8 +4,8 @@
 
 #include "fcgi/router.h"
 
-/* error_openai - {"error":{"message","type","param","code"}} with the status and codes of err_info, Retry-After and x-should-retry: false where they
- * belong. A Retry-After set before with error_retry_after wins. */
+/* error_openai - {"error":{"message","type","param","code"}} with the status and codes of err_info, and x-should-retry: false where a
+ * repeat cannot help. Retry-After is request_fail's. */
 void error_openai(struct request *req, enum err e, const char *param, const char *text);
 
 /* error_retry_after - the Retry-After, in seconds, of the error that follows; bounded to 1..60 (one client honours any number without a cap). */
