@@ -1,0 +1,407 @@
+#include "upstream/openai_chat.h"
+
+#include "base/buf.h"
+#include "upstream/sse.h"
+
+#include <string.h>
+
+#define DONE "[DONE]"
+
+/* The members of an answer or of a chunk that we read; raw.p NULL: absent. */
+struct answer {
+    struct slice text;       /* the object, without the space around it */
+    struct jvalue model, choices, usage, error, object, groq;
+    struct slice usage_cut;  /* the usage member with the comma that goes with it */
+};
+
+/* ---- one pass over the object ---- */
+
+static struct jvalue *place_of(struct answer *a, const struct jmember *m)
+{
+    static const char *const names[] = {"model", "choices", "usage", "error", "object", "x_groq"};
+    struct jvalue *places[] = {&a->model, &a->choices, &a->usage, &a->error, &a->object, &a->groq};
+    size_t i;
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (m->key.n && (m->key.p[0] == names[i][0] || m->key.p[0] == '\\') &&
+            jscan_key_is(m, names[i]))
+            return places[i];
+    return NULL;
+}
+
+/* ERR_FORMAT when the text is no JSON object. */
+static enum err scan(struct slice text, struct answer *a)
+{
+    const char *before = NULL; /* the end of the member before */
+    bool cut_to_next = false;  /* usage came first: the comma behind it goes with it */
+    struct jmember m;
+    struct jscan s;
+    enum err e;
+
+    *a = (struct answer){.text = slice_trim(text)};
+    e = jscan_begin_object(&s, a->text);
+    while (!e && !(e = jscan_next_member(&s, &m))) {
+        struct jvalue *place = place_of(a, &m);
+        const char *end = m.whole.p + m.whole.n;
+
+        if (cut_to_next)
+            a->usage_cut.n = (size_t)(m.whole.p - a->usage_cut.p);
+        cut_to_next = false;
+        if (place)
+            *place = m.value;
+        if (place && place == &a->usage) {
+            a->usage_cut.p = before ? before : m.whole.p;
+            a->usage_cut.n = (size_t)(end - a->usage_cut.p);
+            cut_to_next = !before;
+        }
+        before = end;
+    }
+    return e == ERR_END ? ERR_OK : e;
+}
+
+/* ---- usage ---- */
+
+static void take_any_usage(struct reader *r, const struct answer *a)
+{
+    struct jvalue choice, v;
+    struct jscan s;
+
+    if (chat_read_usage(a->usage, &r->counts))
+        return;
+    if (a->groq.raw.p && !jscan_find(a->groq, "usage", &v) && chat_read_usage(v, &r->counts))
+        return;
+    if (!a->choices.raw.p || jscan_array(&s, a->choices) || jscan_next_element(&s, &choice))
+        return;
+    if (!jscan_find(choice, "usage", &v))
+        (void)chat_read_usage(v, &r->counts);
+}
+
+/* ---- what was produced ---- */
+
+static void add_text(struct reader *r, struct jvalue v)
+{
+    if (v.kind == JSCAN_STRING && v.raw.n > 2) {
+        text_size_add_escaped(&r->output, (struct slice){v.raw.p + 1, v.raw.n - 2});
+        r->has_content = true;
+    } else if (v.kind == JSCAN_ARRAY && v.raw.n > 2) {
+        text_size_add(&r->output, v.raw); /* content in parts: their frames count too, which errs a little high */
+        r->has_content = true;
+    }
+}
+
+/* {name, arguments} or {name, input}. Some servers send arguments as an object. */
+static void add_call(struct reader *r, struct jvalue call)
+{
+    struct jmember m;
+    struct jscan s;
+
+    if (jscan_object(&s, call))
+        return;
+    r->has_content = true;
+    while (!jscan_next_member(&s, &m)) {
+        if (m.value.kind == JSCAN_OBJECT)
+            text_size_add(&r->output, m.value.raw);
+        else
+            add_text(r, m.value);
+    }
+}
+
+static void add_tool_calls(struct reader *r, struct jvalue calls)
+{
+    struct jvalue call;
+    struct jmember m;
+    struct jscan s, inner;
+
+    if (jscan_array(&s, calls))
+        return;
+    while (!jscan_next_element(&s, &call)) {
+        if (jscan_object(&inner, call))
+            continue;
+        while (!jscan_next_member(&inner, &m))
+            if (jscan_key_is(&m, "function") || jscan_key_is(&m, "custom"))
+                add_call(r, m.value);
+    }
+}
+
+static void add_audio(struct reader *r, struct jvalue audio)
+{
+    struct jvalue transcript;
+
+    if (audio.kind != JSCAN_OBJECT)
+        return;
+    r->has_content = true;
+    if (!jscan_find(audio, "transcript", &transcript))
+        add_text(r, transcript);
+}
+
+/* A delta or a message. */
+static void add_message(struct reader *r, struct jvalue message)
+{
+    struct jvalue reasoning = {0};
+    struct jmember m;
+    struct jscan s;
+
+    if (jscan_object(&s, message))
+        return;
+    while (!jscan_next_member(&s, &m)) {
+        if (m.value.kind == JSCAN_NULL || jscan_key_is(&m, "role"))
+            continue;
+        if (jscan_key_is(&m, "content") || jscan_key_is(&m, "refusal"))
+            add_text(r, m.value);
+        else if (jscan_key_is(&m, "reasoning_content"))
+            reasoning = m.value;
+        else if (jscan_key_is(&m, "reasoning") && !reasoning.raw.p)
+            reasoning = m.value; /* the same text under another name */
+        else if (jscan_key_is(&m, "tool_calls"))
+            add_tool_calls(r, m.value);
+        else if (jscan_key_is(&m, "function_call"))
+            add_call(r, m.value);
+        else if (jscan_key_is(&m, "audio"))
+            add_audio(r, m.value);
+        else if (jscan_key_is(&m, "images") && m.value.raw.n > 2)
+            r->has_content = true;
+    }
+    if (reasoning.raw.p)
+        add_text(r, reasoning);
+}
+
+static void read_choice(struct reader *r, struct jvalue choice)
+{
+    struct jmember m;
+    struct jscan s;
+
+    if (jscan_object(&s, choice))
+        return;
+    while (!jscan_next_member(&s, &m)) {
+        if (jscan_key_is(&m, "delta") || jscan_key_is(&m, "message"))
+            add_message(r, m.value);
+        else if (jscan_key_is(&m, "finish_reason") && m.value.kind == JSCAN_STRING && m.value.raw.n > 2)
+            (void)slice_copy_z(r->finish_reason, sizeof(r->finish_reason),
+                               (struct slice){m.value.raw.p + 1, m.value.raw.n - 2});
+    }
+}
+
+/* How many choices there were. */
+static size_t read_choices(struct reader *r, struct jvalue choices)
+{
+    struct jvalue choice;
+    struct jscan s;
+    size_t n = 0;
+
+    if (!choices.raw.p || jscan_array(&s, choices))
+        return 0;
+    for (; !jscan_next_element(&s, &choice); n++)
+        read_choice(r, choice);
+    return n;
+}
+
+/* ---- errors ---- */
+
+/* What a JavaScript client takes for an error. */
+static bool is_error(const struct answer *a)
+{
+    if (a->error.raw.p)
+        return a->error.kind != JSCAN_NULL && a->error.kind != JSCAN_FALSE && !slice_eq_z(a->error.raw, "\"\"");
+    return a->object.raw.p && slice_eq_z(a->object.raw, "\"error\"");
+}
+
+/* A string decoded, a number as it stands. */
+static bool copy_value(struct reader *r, struct jvalue object, const char *name, char *dst, size_t size)
+{
+    struct jvalue v;
+    struct slice text;
+
+    if (jscan_find(object, name, &v))
+        return false;
+    if (v.kind == JSCAN_NUMBER)
+        text = v.raw;
+    else if (jscan_string(v, r->arena, &text) || text.n == 0)
+        return false;
+    (void)slice_copy_z(dst, size, text);
+    return true;
+}
+
+static void set_default_error(struct reader *r, enum err e)
+{
+    (void)slice_copy_z(r->error_text, sizeof(r->error_text), slice_of(err_info(e)->text));
+    r->error_code[0] = '\0';
+}
+
+/* error: the object with message and code, or a mere text. */
+static void copy_error(struct reader *r, struct jvalue error)
+{
+    struct slice text;
+
+    if (error.kind == JSCAN_STRING && !jscan_string(error, r->arena, &text) && text.n)
+        (void)slice_copy_z(r->error_text, sizeof(r->error_text), text);
+    if (!copy_value(r, error, "message", r->error_text, sizeof(r->error_text)))
+        (void)copy_value(r, error, "detail", r->error_text, sizeof(r->error_text));
+    if (!copy_value(r, error, "code", r->error_code, sizeof(r->error_code)))
+        (void)copy_value(r, error, "type", r->error_code, sizeof(r->error_code));
+}
+
+static void take_error(struct reader *r, const struct answer *a)
+{
+    set_default_error(r, ERR_UP_FAILED);
+    copy_error(r, a->error.raw.p ? a->error : (struct jvalue){JSCAN_OBJECT, a->text});
+}
+
+void chat_read_error(struct reader *r, struct slice body)
+{
+    struct jvalue v, inner;
+    struct jscan s;
+
+    set_default_error(r, ERR_UP_REJECTED);
+    if (jscan_validate(body, &v, NULL))
+        return;
+    /* Google's compatible endpoint wraps the object in an array. */
+    if (!jscan_array(&s, v) && jscan_next_element(&s, &v))
+        return;
+    copy_error(r, jscan_find(v, "error", &inner) ? v : inner);
+}
+
+/* ---- what the client gets in place of the bytes ---- */
+
+/* A stretch of the answer's text and what stands there instead: NULL for the public model name. */
+struct cut {
+    struct slice old;
+    bool is_model;
+};
+
+/* Appends text; within an event that was joined from several data lines each line gets its field name back. */
+static enum err append_text(struct buf *b, struct slice text, bool is_joined)
+{
+    enum err e = ERR_OK;
+
+    while (is_joined && !e) {
+        struct slice line = slice_split(&text, '\n');
+
+        e = buf_append_slice(b, line);
+        if (e || !text.p)
+            return e;
+        e = buf_append_z(b, "\ndata: ");
+    }
+    return e ? e : buf_append_slice(b, text);
+}
+
+/* Writes text without its cuts into the scratch buffer. */
+static enum err write_cuts(struct reader *r, struct slice text, const struct cut *cuts, size_t n,
+                           bool is_joined)
+{
+    const char *at = text.p;
+    enum err e = ERR_OK;
+    size_t i;
+
+    for (i = 0; i < n && !e; i++) {
+        e = append_text(r->scratch, (struct slice){at, (size_t)(cuts[i].old.p - at)}, is_joined);
+        if (!e && cuts[i].is_model)
+            e = jscan_escape(r->scratch, slice_of(r->public_model));
+        at = cuts[i].old.p + cuts[i].old.n;
+    }
+    return e ? e : append_text(r->scratch, (struct slice){at, (size_t)(text.p + text.n - at)}, is_joined);
+}
+
+static bool renames_model(const struct reader *r, const struct answer *a)
+{
+    return a->model.raw.p && r->public_model && r->upstream_model &&
+           strcmp(r->public_model, r->upstream_model) != 0;
+}
+
+/* Sets r->replacement when the client must not see the event as it is. */
+static enum err replace_event(struct reader *r, const struct sse_event *e, const struct answer *a)
+{
+    bool is_joined = e->data.p < e->raw.p || e->data.p >= e->raw.p + e->raw.n;
+    struct cut cuts[2];
+    enum err err = ERR_OK;
+    size_t n = 0;
+
+    if (renames_model(r, a))
+        cuts[n++] = (struct cut){a->model.raw, true};
+    if (a->usage.raw.p && !r->request->wants_usage)
+        cuts[n++] = (struct cut){a->usage_cut, false};
+    if (n == 0)
+        return ERR_OK;
+    if (n == 2 && cuts[1].old.p < cuts[0].old.p) {
+        struct cut first = cuts[1];
+
+        cuts[1] = cuts[0];
+        cuts[0] = first;
+    }
+    buf_reset(r->scratch);
+    if (is_joined) {
+        err = buf_append_z(r->scratch, "data: ");
+        if (!err)
+            err = write_cuts(r, a->text, cuts, n, true);
+        if (!err)
+            err = buf_append_z(r->scratch, "\n\n");
+    } else {
+        err = write_cuts(r, e->raw, cuts, n, false);
+    }
+    if (!err)
+        r->replacement = buf_slice(r->scratch);
+    return err;
+}
+
+/* ---- the two readers ---- */
+
+enum event_verdict chat_read_event(struct reader *r, const struct sse_event *e)
+{
+    bool is_error_event = slice_eq_z(e->type, "error");
+    struct slice data = slice_trim(e->data);
+    struct text_size before = r->output;
+    struct answer a;
+    size_t choices;
+
+    r->replacement = (struct slice){NULL, 0};
+    if (data.n == 0 && !is_error_event)
+        return EVENT_FORWARD;
+    if (slice_eq_z(data, DONE)) {
+        r->is_ended = true;
+        return EVENT_END;
+    }
+    if (scan(data, &a)) {
+        if (!is_error_event)
+            return EVENT_MALFORMED;
+        set_default_error(r, ERR_UP_FAILED);
+        return EVENT_FAIL;
+    }
+    if (is_error_event || is_error(&a)) {
+        take_error(r, &a);
+        return EVENT_FAIL;
+    }
+    take_any_usage(r, &a);
+    choices = read_choices(r, a.choices);
+    r->chunks += r->output.ascii_bytes != before.ascii_bytes || r->output.other_chars != before.other_chars;
+    if (choices == 0 && a.usage.raw.p && a.usage.kind == JSCAN_OBJECT && !r->request->wants_usage)
+        return EVENT_WITHHOLD;
+    return replace_event(r, e, &a) ? EVENT_MALFORMED : EVENT_FORWARD;
+}
+
+enum err chat_read_whole(struct reader *r, struct slice body, struct slice *out)
+{
+    struct answer a;
+    struct cut cut;
+    enum err e;
+
+    r->replacement = (struct slice){NULL, 0};
+    if (scan(body, &a))
+        return ERR_UP_MALFORMED;
+    if (is_error(&a)) {
+        take_error(r, &a);
+        return ERR_UP_FAILED;
+    }
+    if (read_choices(r, a.choices) == 0)
+        return ERR_UP_MALFORMED;
+    take_any_usage(r, &a);
+    if (renames_model(r, &a)) {
+        cut = (struct cut){a.model.raw, true};
+        buf_reset(r->scratch);
+        e = write_cuts(r, body, &cut, 1, false);
+        if (e)
+            return e;
+        body = buf_slice(r->scratch);
+    }
+    r->is_ended = true;
+    *out = body;
+    return ERR_OK;
+}

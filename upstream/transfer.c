@@ -1,0 +1,524 @@
+#include "upstream/transfer.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "upstream/transfer_head.h"
+#include "upstream/transfer_pool.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define JOIN_BYTES_MAX     ((int64_t)64 * 1024 - 1) /* curl sends up to so much in one write with the head */
+#define UPLOAD_SMALL_BYTES 16384L                   /* curl's least */
+#define UPLOAD_LARGE_BYTES 65536L
+#define LOOK_AGAIN_US      INT64_C(1000000) /* how often is_stopping is asked, and is_gone of a descriptor with bytes in it */
+#define WAIT_US_MAX        INT64_C(60000000)
+#define HEADERS_OWN        2 /* Expect, Content-Type */
+#define STATUS_REFUSED     400
+
+static const char header_expect[] = "Expect:"; /* without a value: none is sent, whatever the size */
+static const char receiver_ended[] = "ended by the receiver";
+static const char header_json[] = "Content-Type: application/json";
+
+/* One running exchange, on the stack of transfer_run. Provider time stands still while a callback runs: it is
+ * the clock less blocked_us. */
+struct exchange {
+    const struct transfer_spec *spec;
+    struct transfer_result *result;
+    struct handle *handle;
+    struct head_reader head;
+    enum err callback_err;        /* what a callback returned, or ours from inside of one */
+    int64_t start_us;
+    int64_t blocked_us;
+    int64_t last_byte_us;         /* provider time of the last body byte */
+    int64_t last_sign_us;         /* of the last body byte or ping */
+    int64_t next_stop_us;         /* when is_stopping is asked again */
+    int64_t look_us;              /* gone_fd is left alone until then */
+    int64_t drain_until_us;       /* with is_gone */
+    bool is_gone;
+    size_t part, part_at;         /* how far the body was read by curl */
+    struct buf joined;            /* a small body of several parts in one piece */
+    struct curl_slist headers[TRANSFER_HEADERS_MAX + HEADERS_OWN];
+};
+
+/* ---- the callbacks of curl ---- */
+
+static struct exchange *exchange_of(void *handle)
+{
+    return ((struct handle *)handle)->exchange;
+}
+
+static size_t on_header(char *p, size_t size, size_t n, void *handle)
+{
+    struct exchange *x = exchange_of(handle);
+    struct transfer_head head;
+    int64_t before_us;
+    enum err e;
+
+    if (x->callback_err)
+        return 0;
+    e = head_add(&x->head, (struct slice){p, size * n}, &head);
+    if (e == ERR_END) {
+        x->result->status = head.status;
+        before_us = clock_mono_us();
+        e = x->spec->ops->on_head(x->spec->ctx, &head);
+        x->blocked_us += clock_mono_us() - before_us;
+    }
+    x->callback_err = e;
+    return e ? 0 : n;
+}
+
+/* The owner of the body may free it once an answer flows: nothing of it may be left to send. */
+static enum err note_first_byte(struct exchange *x, int64_t now_us)
+{
+    curl_off_t sent = 0;
+
+    x->result->first_byte_us = now_us - x->start_us;
+    if (!x->spec->body || x->result->status >= STATUS_REFUSED)
+        return ERR_OK;
+    if (curl_easy_getinfo(x->handle->easy, CURLINFO_SIZE_UPLOAD_T, &sent) ||
+        sent < x->spec->body->bytes)
+        return ERR_UP_MALFORMED;
+    buf_clear(&x->joined);
+    return ERR_OK;
+}
+
+static size_t on_body(char *p, size_t size, size_t n, void *handle)
+{
+    struct exchange *x = exchange_of(handle);
+    int64_t before_us = clock_mono_us();
+    enum err e = ERR_OK;
+
+    if (n == 0 || x->callback_err)
+        return 0;
+    if (x->result->body_bytes == 0)
+        e = note_first_byte(x, before_us);
+    x->result->body_bytes += (int64_t)(size * n);
+    if (!e)
+        e = x->spec->ops->on_body(x->spec->ctx, (struct slice){p, size * n});
+    x->last_sign_us = clock_mono_us();
+    x->last_byte_us = before_us - x->blocked_us;
+    x->blocked_us += x->last_sign_us - before_us;
+    x->callback_err = e;
+    return e ? 0 : n;
+}
+
+static size_t on_read(char *dst, size_t size, size_t n, void *handle)
+{
+    struct exchange *x = exchange_of(handle);
+    const struct splice *body = x->spec->body;
+    size_t room = size * n, done = 0;
+
+    while (room && x->part < body->parts_n) {
+        const struct slice *part = &body->parts[x->part];
+        size_t piece = part->n - x->part_at < room ? part->n - x->part_at : room;
+
+        memcpy(dst + done, part->p + x->part_at, piece);
+        done += piece;
+        room -= piece;
+        x->part_at += piece;
+        if (x->part_at == part->n) {
+            x->part++;
+            x->part_at = 0;
+        }
+    }
+    return done;
+}
+
+/* For the repetition on a new connection. */
+static int on_seek(void *handle, curl_off_t offset, int origin)
+{
+    struct exchange *x = exchange_of(handle);
+
+    if (origin != SEEK_SET || offset != 0)
+        return CURL_SEEKFUNC_CANTSEEK;
+    x->part = x->part_at = 0;
+    return CURL_SEEKFUNC_OK;
+}
+
+static bool set_callbacks(struct handle *h)
+{
+    CURL *c = h->easy;
+
+    return !curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header) &&
+           !curl_easy_setopt(c, CURLOPT_HEADERDATA, (void *)h) &&
+           !curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body) &&
+           !curl_easy_setopt(c, CURLOPT_WRITEDATA, (void *)h) &&
+           !curl_easy_setopt(c, CURLOPT_READFUNCTION, on_read) &&
+           !curl_easy_setopt(c, CURLOPT_READDATA, (void *)h) &&
+           !curl_easy_setopt(c, CURLOPT_SEEKFUNCTION, on_seek) &&
+           !curl_easy_setopt(c, CURLOPT_SEEKDATA, (void *)h);
+}
+
+/* ---- what changes from exchange to exchange ---- */
+
+static bool is_plain_text(const char *z)
+{
+    for (; *z; z++)
+        if (((unsigned char)*z < ' ' && *z != '\t') || *z == 0x7f)
+            return false;
+    return true;
+}
+
+/* curl only reads the list: no copies on the heap. */
+static void add_header(struct exchange *x, size_t *n, const char *text)
+{
+    union {
+        const char *given;
+        char *wanted;
+    } data = {.given = text};
+
+    x->headers[*n] = (struct curl_slist){.data = data.wanted};
+    if (*n)
+        x->headers[*n - 1].next = &x->headers[*n];
+    ++*n;
+}
+
+static enum err set_headers(struct exchange *x)
+{
+    const struct transfer_spec *spec = x->spec;
+    bool has_type = !spec->body;
+    size_t i, n = 0;
+
+    if (spec->headers_n > TRANSFER_HEADERS_MAX)
+        return ERR_INTERNAL;
+    for (i = 0; i < spec->headers_n; i++) {
+        if (!is_plain_text(spec->headers[i]))
+            return ERR_INTERNAL;
+        has_type = has_type || slice_starts_ci(slice_of(spec->headers[i]), "content-type:");
+        add_header(x, &n, spec->headers[i]);
+    }
+    add_header(x, &n, header_expect);
+    if (!has_type)
+        add_header(x, &n, header_json);
+    return curl_easy_setopt(x->handle->easy, CURLOPT_HTTPHEADER, x->headers) ? ERR_MEMORY : ERR_OK;
+}
+
+static enum err join_body(struct exchange *x, const struct splice *body)
+{
+    enum err e = ERR_OK;
+    size_t i;
+    char *p;
+
+    buf_init(&x->joined, (size_t)JOIN_BYTES_MAX);
+    e = buf_reserve(&x->joined, (size_t)body->bytes, &p);
+    for (i = 0; i < body->parts_n && !e; i++)
+        e = buf_append_slice(&x->joined, body->parts[i]);
+    return e;
+}
+
+static enum err set_body(struct exchange *x)
+{
+    const struct splice *body = x->spec->body;
+    CURL *c = x->handle->easy;
+    const char *text = NULL; /* NULL: read part by part */
+    long buffer;
+    enum err e;
+
+    if (!body)
+        return curl_easy_setopt(c, CURLOPT_HTTPGET, 1L) ? ERR_MEMORY : ERR_OK;
+    if (body->parts_n == 1) {
+        text = body->parts[0].p;
+    } else if (body->bytes <= JOIN_BYTES_MAX) {
+        e = join_body(x, body);
+        if (e)
+            return e;
+        text = x->joined.p;
+    }
+    buffer = body->bytes > UPLOAD_SMALL_BYTES ? UPLOAD_LARGE_BYTES : UPLOAD_SMALL_BYTES;
+    if (buffer != x->handle->upload_buffer_bytes) {
+        if (curl_easy_setopt(c, CURLOPT_UPLOAD_BUFFERSIZE, buffer))
+            return ERR_MEMORY;
+        x->handle->upload_buffer_bytes = buffer;
+    }
+    if (curl_easy_setopt(c, CURLOPT_POST, 1L) ||
+        curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body->bytes) ||
+        curl_easy_setopt(c, CURLOPT_POSTFIELDS, text))
+        return ERR_MEMORY;
+    return ERR_OK;
+}
+
+static enum err set_up(struct exchange *x)
+{
+    struct handle *h = x->handle;
+    long connect_ms = (long)x->spec->connect_ms;
+    enum err e;
+
+    if (h->is_new && !set_callbacks(h))
+        return ERR_MEMORY;
+    h->is_new = false;
+    h->exchange = x;
+    h->error[0] = '\0';
+    if (connect_ms != h->connect_ms) {
+        if (curl_easy_setopt(h->easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms))
+            return ERR_MEMORY;
+        h->connect_ms = connect_ms;
+    }
+    if (curl_easy_setopt(h->easy, CURLOPT_URL, x->spec->url))
+        return ERR_MEMORY;
+    e = set_headers(x);
+    if (!e)
+        e = set_body(x);
+    if (!e && curl_multi_add_handle(h->multi, h->easy))
+        e = ERR_MEMORY;
+    return e;
+}
+
+/* ---- timers ---- */
+
+static void set_detail(struct exchange *x, const char *text)
+{
+    (void)slice_copy_z(x->result->detail, sizeof(x->result->detail), slice_of(text));
+}
+
+static enum err timed_out(struct exchange *x, const char *timer, int64_t ms)
+{
+    (void)snprintf(x->result->detail, sizeof(x->result->detail), "%s timer, %lld ms", timer, (long long)ms);
+    return ERR_UP_TIMEOUT;
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* The provider's timers. *wait_us: not longer than to the next of them. */
+static enum err check_provider(struct exchange *x, int64_t now_us, int64_t *wait_us)
+{
+    const struct transfer_spec *spec = x->spec;
+    int64_t time_us = now_us - x->blocked_us;
+    int64_t total_us = x->start_us + spec->total_ms * 1000 - time_us;
+    int64_t bytes_us;
+
+    if (total_us <= 0)
+        return timed_out(x, "total", spec->total_ms);
+    if (x->result->body_bytes == 0) {
+        bytes_us = x->start_us + spec->first_byte_ms * 1000 - time_us;
+        if (bytes_us <= 0)
+            return timed_out(x, "first byte", spec->first_byte_ms);
+    } else {
+        bytes_us = x->last_byte_us + spec->between_bytes_ms * 1000 - time_us;
+        if (bytes_us <= 0)
+            return timed_out(x, "between bytes", spec->between_bytes_ms);
+    }
+    *wait_us = least(*wait_us, least(total_us, bytes_us));
+    return ERR_OK;
+}
+
+static enum err check_ping(struct exchange *x, int64_t *now_us, int64_t *wait_us)
+{
+    const struct transfer_spec *spec = x->spec;
+    enum err e = ERR_OK;
+
+    if (spec->ping_ms <= 0 || !spec->ops->on_ping || x->is_gone)
+        return ERR_OK;
+    if (*now_us - x->last_sign_us >= spec->ping_ms * 1000) {
+        e = spec->ops->on_ping(spec->ctx);
+        x->last_sign_us = clock_mono_us();
+        x->blocked_us += x->last_sign_us - *now_us;
+        *now_us = x->last_sign_us;
+        if (e)
+            set_detail(x, receiver_ended);
+    }
+    *wait_us = least(*wait_us, x->last_sign_us + spec->ping_ms * 1000 - *now_us);
+    return e;
+}
+
+static enum err check_stopping(struct exchange *x, int64_t now_us, int64_t *wait_us)
+{
+    if (!x->spec->is_stopping)
+        return ERR_OK;
+    if (now_us >= x->next_stop_us) {
+        if (x->spec->is_stopping(x->spec->ctx)) {
+            set_detail(x, "stopping");
+            return ERR_BUSY;
+        }
+        x->next_stop_us = now_us + LOOK_AGAIN_US;
+    }
+    *wait_us = least(*wait_us, x->next_stop_us - now_us);
+    return ERR_OK;
+}
+
+static enum err check_drain(struct exchange *x, int64_t now_us, int64_t *wait_us)
+{
+    if (!x->is_gone)
+        return ERR_OK;
+    if (now_us >= x->drain_until_us)
+        return ERR_CLIENT_GONE;
+    *wait_us = least(*wait_us, x->drain_until_us - now_us);
+    return ERR_OK;
+}
+
+static enum err check_timers(struct exchange *x, int64_t *now_us, int64_t *wait_us)
+{
+    enum err e;
+
+    *now_us = clock_mono_us();
+    *wait_us = WAIT_US_MAX;
+    e = check_drain(x, *now_us, wait_us);
+    if (!e)
+        e = check_ping(x, now_us, wait_us);
+    if (!e)
+        e = check_stopping(x, *now_us, wait_us);
+    return e ? e : check_provider(x, *now_us, wait_us);
+}
+
+/* ---- the loop ---- */
+
+/* gone_fd is readable. */
+static enum err look_at_client(struct exchange *x)
+{
+    int64_t before_us = clock_mono_us(), now_us;
+    bool is_gone = x->spec->is_gone(x->spec->ctx);
+
+    now_us = clock_mono_us();
+    x->blocked_us += now_us - before_us;
+    if (!is_gone) {
+        x->look_us = now_us + LOOK_AGAIN_US;
+        return ERR_OK;
+    }
+    x->is_gone = true;
+    x->drain_until_us = now_us + x->spec->gone_drain_ms * 1000;
+    return x->spec->gone_drain_ms > 0 ? ERR_OK : ERR_CLIENT_GONE;
+}
+
+static enum err wait_for_more(struct exchange *x, int64_t now_us, int64_t wait_us)
+{
+    struct curl_waitfd client = {.fd = x->spec->gone_fd, .events = CURL_WAIT_POLLIN};
+    bool looks = x->spec->gone_fd >= 0 && !x->is_gone;
+    bool looks_now = looks && now_us >= x->look_us;
+
+    if (looks && !looks_now)
+        wait_us = least(wait_us, x->look_us - now_us);
+    if (curl_multi_poll(x->handle->multi, &client, looks_now ? 1 : 0, (int)((wait_us + 999) / 1000), NULL))
+        return ERR_MEMORY;
+    return looks_now && client.revents ? look_at_client(x) : ERR_OK;
+}
+
+/* What curl's end of the transfer means. */
+static enum err judge(struct exchange *x, CURLcode code)
+{
+    curl_off_t connected_us = 0;
+
+    if (x->callback_err) {
+        set_detail(x, receiver_ended);
+        return x->callback_err;
+    }
+    if (code == CURLE_OK)
+        return ERR_OK;
+    set_detail(x, x->handle->error[0] ? x->handle->error : curl_easy_strerror(code));
+    if (code == CURLE_OUT_OF_MEMORY)
+        return ERR_MEMORY;
+    if (x->result->body_bytes)
+        return ERR_UP_CUT;
+    switch (code) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_OPERATION_TIMEDOUT: /* the connect timer; the others are ours */
+        return ERR_UP_CONNECT;
+    default:
+        break;
+    }
+    (void)curl_easy_getinfo(x->handle->easy, CURLINFO_PRETRANSFER_TIME_T, &connected_us);
+    if (connected_us == 0)
+        return ERR_UP_CONNECT;
+    switch (code) {
+    case CURLE_UNSUPPORTED_PROTOCOL: /* HTTP/0.9, or no HTTP at all */
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_BAD_CONTENT_ENCODING:
+        return ERR_UP_MALFORMED;
+    default:
+        return ERR_UP_RESET;
+    }
+}
+
+static enum err finish(struct exchange *x)
+{
+    const CURLMsg *m;
+    int left;
+
+    m = curl_multi_info_read(x->handle->multi, &left);
+    return m && m->msg == CURLMSG_DONE ? judge(x, m->data.result) : ERR_INTERNAL;
+}
+
+static enum err run(struct exchange *x)
+{
+    for (;;) {
+        int64_t now_us, wait_us;
+        int running;
+        enum err e;
+
+        if (curl_multi_perform(x->handle->multi, &running))
+            return ERR_MEMORY;
+        if (!running)
+            return finish(x);
+        e = check_timers(x, &now_us, &wait_us);
+        if (!e)
+            e = wait_for_more(x, now_us, wait_us);
+        if (e)
+            return e;
+    }
+}
+
+/* ---- the end ---- */
+
+static bool has_known_end(const struct exchange *x)
+{
+    curl_off_t length = -1;
+
+    if (x->head.is_chunked || x->result->status == 204 || x->result->status == 304)
+        return true;
+    return !curl_easy_getinfo(x->handle->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length) && length >= 0;
+}
+
+static void fill_result(struct exchange *x, enum err e)
+{
+    CURL *c = x->handle->easy;
+    curl_off_t tcp_us = 0, tls_us = 0;
+    long connections = 0;
+
+    (void)curl_easy_getinfo(c, CURLINFO_NUM_CONNECTS, &connections);
+    if (connections > 0) {
+        (void)curl_easy_getinfo(c, CURLINFO_CONNECT_TIME_T, &tcp_us);
+        (void)curl_easy_getinfo(c, CURLINFO_APPCONNECT_TIME_T, &tls_us);
+        x->result->connect_us = tls_us > 0 ? tls_us : tcp_us;
+    }
+    x->result->is_reused = connections == 0 && x->result->status != 0;
+    x->result->body_is_complete = e == ERR_OK && has_known_end(x);
+    x->result->total_us = clock_mono_us() - x->start_us;
+}
+
+enum err transfer_run(struct transfer_pool *p, const struct transfer_spec *spec,
+                      struct transfer_result *result)
+{
+    struct exchange x = {.spec = spec, .result = result};
+    bool is_clean;
+    enum err e;
+
+    *result = (struct transfer_result){.first_byte_us = -1};
+    x.handle = handle_take(p, spec->reuse_key);
+    if (!x.handle)
+        return ERR_MEMORY;
+    head_init(&x.head);
+    x.start_us = x.last_sign_us = clock_mono_us();
+    x.next_stop_us = x.start_us + LOOK_AGAIN_US;
+    e = set_up(&x);
+    if (!e)
+        e = run(&x);
+    fill_result(&x, e);
+    is_clean = e == ERR_OK;
+    if (x.is_gone) {
+        set_detail(&x, x.result->body_is_complete ? "client gone, drained" : "client gone");
+        e = ERR_CLIENT_GONE;
+    }
+    (void)curl_multi_remove_handle(x.handle->multi, x.handle->easy);
+    x.handle->exchange = NULL;
+    buf_clear(&x.joined);
+    if (is_clean)
+        handle_give(p, x.handle);
+    else
+        handle_free(x.handle);
+    return e;
+}

@@ -1,0 +1,316 @@
+#include "upstream/transfer_pool.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <assert.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#define BUCKETS         64 /* a power of two */
+#define IDLE_S          60L
+#define RECEIVE_BYTES   16384L
+#define CONNECTIONS_MAX 1L
+#define KEEPALIVE_S     60L
+#define KEEPALIVE_GAP_S 20L
+
+TAILQ_HEAD(handle_list, handle);
+
+struct transfer_pool {
+    size_t idle_max;
+    CURLSH *share;
+    pthread_mutex_t share_locks[CURL_LOCK_DATA_LAST];
+
+    pthread_mutex_t trust_lock;
+    bool has_default_trust; /* under trust_lock */
+    X509_STORE *trust;
+
+    pthread_mutex_t lock;
+    /* under lock */
+    struct handle_list buckets[BUCKETS]; /* by reuse_key, the one used last first */
+    struct handle_list ages;             /* the idlest last */
+    size_t idle_n;
+};
+
+/* ---- TLS ---- */
+
+/* The default store is read at the first TLS connection: a process that only speaks to plain
+ * endpoints, or that serves one CGI request, does not pay for it. */
+static X509_STORE *load_trust(struct transfer_pool *p)
+{
+    (void)pthread_mutex_lock(&p->trust_lock);
+    if (!p->has_default_trust) {
+        p->has_default_trust = true;
+        if (!X509_STORE_set_default_paths(p->trust))
+            log_error("tls_trust", "text=\"the default certificate store cannot be read\"");
+        ERR_clear_error();
+    }
+    (void)pthread_mutex_unlock(&p->trust_lock);
+    return p->trust;
+}
+
+/* curl makes an SSL_CTX for each connection and would read all certificates into each (megabytes). */
+static CURLcode set_up_tls(CURL *easy, void *context, void *pool)
+{
+    (void)easy;
+    SSL_CTX_set1_cert_store(context, load_trust(pool));
+    (void)SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
+    return CURLE_OK;
+}
+
+static X509_STORE *trust_new(const char *ca_file)
+{
+    X509_STORE *trust = X509_STORE_new();
+
+    if (!trust)
+        return NULL;
+    /* As curl sets them: an intermediate or a server's own certificate may be the anchor. */
+    (void)X509_STORE_set_flags(trust, X509_V_FLAG_TRUSTED_FIRST | X509_V_FLAG_PARTIAL_CHAIN);
+    if (ca_file[0] && !X509_STORE_load_file(trust, ca_file)) {
+        log_error("tls_ca_file", "file=%s text=\"cannot be read, or holds no certificate in PEM form\"",
+                  ca_file);
+        ERR_clear_error();
+        X509_STORE_free(trust);
+        return NULL;
+    }
+    return trust;
+}
+
+/* ---- what is shared ---- */
+
+static void lock_share(CURL *easy, curl_lock_data data, curl_lock_access access, void *pool)
+{
+    (void)easy;
+    (void)access;
+    (void)pthread_mutex_lock(&((struct transfer_pool *)pool)->share_locks[data]);
+}
+
+static void unlock_share(CURL *easy, curl_lock_data data, void *pool)
+{
+    (void)easy;
+    (void)pthread_mutex_unlock(&((struct transfer_pool *)pool)->share_locks[data]);
+}
+
+static CURLSH *share_new(struct transfer_pool *p)
+{
+    CURLSH *share = curl_share_init();
+
+    if (!share)
+        return NULL;
+    if (curl_share_setopt(share, CURLSHOPT_LOCKFUNC, lock_share) ||
+        curl_share_setopt(share, CURLSHOPT_UNLOCKFUNC, unlock_share) ||
+        curl_share_setopt(share, CURLSHOPT_USERDATA, (void *)p) ||
+        curl_share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS) ||
+        curl_share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION)) {
+        (void)curl_share_cleanup(share);
+        return NULL;
+    }
+    return share;
+}
+
+/* ---- the pool ---- */
+
+static void init_curl(void)
+{
+    CURLcode failed = curl_global_init(CURL_GLOBAL_DEFAULT);
+
+    assert(!failed);
+    (void)failed;
+}
+
+static void init_locks(struct transfer_pool *p)
+{
+    size_t i;
+
+    for (i = 0; i < CURL_LOCK_DATA_LAST; i++)
+        (void)pthread_mutex_init(&p->share_locks[i], NULL);
+    (void)pthread_mutex_init(&p->trust_lock, NULL);
+    (void)pthread_mutex_init(&p->lock, NULL);
+}
+
+struct transfer_pool *transfer_pool_new(const struct config *config)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    struct transfer_pool *p = calloc(1, sizeof(*p));
+    size_t i;
+
+    if (!p)
+        return NULL;
+    (void)pthread_once(&once, init_curl);
+    p->idle_max = (size_t)config->handles_idle_max;
+    for (i = 0; i < BUCKETS; i++)
+        TAILQ_INIT(&p->buckets[i]);
+    TAILQ_INIT(&p->ages);
+    init_locks(p);
+    p->share = share_new(p);
+    p->trust = trust_new(config->tls_ca_file);
+    if (!p->share || !p->trust) {
+        transfer_pool_free(p);
+        return NULL;
+    }
+    return p;
+}
+
+static struct handle_list *bucket_of(struct transfer_pool *p, uint64_t reuse_key)
+{
+    return &p->buckets[(reuse_key * UINT64_C(0x9e3779b97f4a7c15) >> 32) % BUCKETS];
+}
+
+/* Under the lock. */
+static void unlink_idle(struct transfer_pool *p, struct handle *h)
+{
+    TAILQ_REMOVE(bucket_of(p, h->reuse_key), h, in_bucket);
+    TAILQ_REMOVE(&p->ages, h, in_ages);
+    p->idle_n--;
+}
+
+/* Takes the idlest handle out when it idled since before then_ms. */
+static struct handle *take_idlest(struct transfer_pool *p, int64_t then_ms)
+{
+    struct handle *h;
+
+    (void)pthread_mutex_lock(&p->lock);
+    h = TAILQ_LAST(&p->ages, handle_list);
+    if (h && h->idle_since_ms < then_ms)
+        unlink_idle(p, h);
+    else
+        h = NULL;
+    (void)pthread_mutex_unlock(&p->lock);
+    return h;
+}
+
+void transfer_pool_upkeep(struct transfer_pool *p)
+{
+    int64_t then_ms = clock_mono_ms() - IDLE_S * 1000;
+    struct handle *h;
+
+    while ((h = take_idlest(p, then_ms)))
+        handle_free(h);
+}
+
+void transfer_pool_free(struct transfer_pool *p)
+{
+    struct handle *h;
+    size_t i;
+
+    if (!p)
+        return;
+    while ((h = take_idlest(p, INT64_MAX)))
+        handle_free(h);
+    if (p->share) {
+        CURLSHcode in_use = curl_share_cleanup(p->share);
+
+        assert(!in_use); /* an exchange is running */
+        (void)in_use;
+    }
+    X509_STORE_free(p->trust);
+    for (i = 0; i < CURL_LOCK_DATA_LAST; i++)
+        (void)pthread_mutex_destroy(&p->share_locks[i]);
+    (void)pthread_mutex_destroy(&p->trust_lock);
+    (void)pthread_mutex_destroy(&p->lock);
+    free(p);
+}
+
+/* ---- handles ---- */
+
+static bool set_connection_options(CURL *c, struct transfer_pool *p)
+{
+    return !curl_easy_setopt(c, CURLOPT_SHARE, p->share) &&
+           !curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) &&
+           !curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L) && /* no wait for a resolver that hangs */
+           !curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https") &&
+           !curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L) &&
+           !curl_easy_setopt(c, CURLOPT_PROXY, "") &&
+           !curl_easy_setopt(c, CURLOPT_TCP_NODELAY, 1L) &&
+           !curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L) &&
+           !curl_easy_setopt(c, CURLOPT_TCP_KEEPIDLE, KEEPALIVE_S) &&
+           !curl_easy_setopt(c, CURLOPT_TCP_KEEPINTVL, KEEPALIVE_GAP_S) &&
+           !curl_easy_setopt(c, CURLOPT_MAXAGE_CONN, IDLE_S) &&
+           !curl_easy_setopt(c, CURLOPT_BUFFERSIZE, RECEIVE_BYTES);
+}
+
+static bool set_http_options(CURL *c)
+{
+    return !curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) &&
+           !curl_easy_setopt(c, CURLOPT_HTTP09_ALLOWED, 0L) &&
+           !curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING, "identity");
+}
+
+static bool set_tls_options(CURL *c, struct transfer_pool *p)
+{
+    return !curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 1L) &&
+           !curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 2L) &&
+           !curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) &&
+           !curl_easy_setopt(c, CURLOPT_CAINFO, NULL) &&
+           !curl_easy_setopt(c, CURLOPT_CAPATH, NULL) &&
+           !curl_easy_setopt(c, CURLOPT_CA_CACHE_TIMEOUT, 0L) &&
+           !curl_easy_setopt(c, CURLOPT_SSL_CTX_FUNCTION, set_up_tls) &&
+           !curl_easy_setopt(c, CURLOPT_SSL_CTX_DATA, (void *)p);
+}
+
+static struct handle *handle_new(struct transfer_pool *p)
+{
+    struct handle *h = calloc(1, sizeof(*h));
+
+    if (!h)
+        return NULL;
+    h->is_new = true;
+    h->easy = curl_easy_init();
+    h->multi = curl_multi_init();
+    if (!h->easy || !h->multi || !set_connection_options(h->easy, p) || !set_http_options(h->easy) ||
+        !set_tls_options(h->easy, p) || curl_easy_setopt(h->easy, CURLOPT_ERRORBUFFER, h->error) ||
+        curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_MAX)) {
+        handle_free(h);
+        return NULL;
+    }
+    return h;
+}
+
+void handle_free(struct handle *h)
+{
+    if (!h)
+        return;
+    curl_easy_cleanup(h->easy);
+    (void)curl_multi_cleanup(h->multi);
+    free(h);
+}
+
+struct handle *handle_take(struct transfer_pool *p, uint64_t reuse_key)
+{
+    struct handle *h;
+
+    (void)pthread_mutex_lock(&p->lock);
+    TAILQ_FOREACH(h, bucket_of(p, reuse_key), in_bucket)
+        if (h->reuse_key == reuse_key)
+            break;
+    /* Another key's handle has another provider's connection, which is lost with it: better a new one. */
+    if (!h && p->idle_n >= p->idle_max)
+        h = TAILQ_LAST(&p->ages, handle_list);
+    if (h)
+        unlink_idle(p, h);
+    (void)pthread_mutex_unlock(&p->lock);
+    if (!h)
+        h = handle_new(p);
+    if (h)
+        h->reuse_key = reuse_key;
+    return h;
+}
+
+void handle_give(struct transfer_pool *p, struct handle *h)
+{
+    struct handle *surplus = NULL;
+
+    h->idle_since_ms = clock_mono_ms();
+    (void)pthread_mutex_lock(&p->lock);
+    TAILQ_INSERT_HEAD(bucket_of(p, h->reuse_key), h, in_bucket);
+    TAILQ_INSERT_HEAD(&p->ages, h, in_ages);
+    p->idle_n++;
+    if (p->idle_n > p->idle_max) {
+        surplus = TAILQ_LAST(&p->ages, handle_list);
+        unlink_idle(p, surplus);
+    }
+    (void)pthread_mutex_unlock(&p->lock);
+    handle_free(surplus);
+}
