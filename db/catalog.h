@@ -1,7 +1,9 @@
-/* catalog - what the admin has configured: models with their prices in force, channels with keys and overrides, as one immutable snapshot.
+/* catalog - what the admin has configured: models with their prices in force, channels with keys
+ * and overrides, as one immutable snapshot.
  *
- * Re-read from MariaDB when older than catalog_ms and in use; swapped by pointer, freed by reference count. While the database is down the last snapshot goes on.
- * A snapshot is read-only and may be shared by any threads. Plain data: this layer does not know what an exchange is. */
+ * Re-read from MariaDB when older than catalog_ms and in use; swapped by pointer, freed by
+ * reference count. While the database is down the last snapshot goes on. A snapshot is read-only
+ * and may be shared by any threads. Plain data: this layer does not know what an exchange is. */
 #ifndef AIPASS_DB_CATALOG_H
 #define AIPASS_DB_CATALOG_H
 
@@ -15,12 +17,12 @@ enum override_action { OVERRIDE_SET, OVERRIDE_DEFAULT, OVERRIDE_REMOVE, OVERRIDE
 struct catalog_override {
     enum override_action action;
     const char *member;
-    const char *value;      /* JSON, the new name for rename, NULL for remove */
+    const char *value; /* JSON, the new name for rename, NULL for remove */
 };
 
 struct catalog_channel_key {
     int64_t id;
-    const char *secret;     /* opened, plain */
+    const char *secret; /* opened, plain */
     int64_t weight;
 };
 
@@ -28,8 +30,8 @@ struct catalog_channel {
     int64_t id;
     const char *name;
     const char *provider;
-    const char *format;     /* "openai-chat" */
-    const char *base_url;   /* without a trailing slash */
+    const char *format;   /* "openai-chat" */
+    const char *base_url; /* without a trailing slash */
     int64_t priority;
     int64_t weight;
     int64_t connect_ms, first_byte_ms, between_bytes_ms, total_ms; /* 0: the setting */
@@ -50,11 +52,12 @@ struct catalog_model {
     const char *name;
     const char *kind;
     const char *owned_by;
-    int64_t created_s;      /* Unix time */
+    int64_t created_s; /* Unix time */
     int64_t context_tokens, output_tokens_max;
     int64_t image_tokens, file_tokens, audio_tokens;
-    struct price price;     /* in force; complete, or the model is not in the snapshot */
-    const struct catalog_route *routes; /* enabled channels with a key; highest priority first, then by id */
+    struct price price; /* in force; complete, or the model is not in the snapshot */
+    const struct catalog_route
+        *routes; /* enabled channels with a key; highest priority first, then by id */
     size_t routes_n;
 };
 
@@ -68,15 +71,17 @@ struct catalog_store;
 struct catalog_store *catalog_store_new(struct db *db, const struct config *config);
 void catalog_store_free(struct catalog_store *s);
 
-/* catalog_acquire - a snapshot at most catalog_ms old, or the last one while the database is down. ERR_UNAVAILABLE: none was ever read. Blocks for the first read; later reads are
- * made by one caller while others go on with the older one, unless it is above twice catalog_ms old. */
+/* catalog_acquire - a snapshot at most catalog_ms old, or the last one while the database is
+ * down. ERR_UNAVAILABLE: none was ever read. Blocks for the first read; later reads are made by
+ * one caller while others go on with the older one, unless it is above twice catalog_ms old. */
 ERR_CHECK enum err catalog_acquire(struct catalog_store *s, const struct catalog **out);
 void catalog_release(struct catalog_store *s, const struct catalog *c);
 
-/* catalog_model - by public name; NULL when unknown, disabled or unpriced. */
+/* catalog_find_model - by public name; NULL when unknown, disabled or unpriced. */
 const struct catalog_model *catalog_find_model(const struct catalog *c, struct slice name);
 
-/* catalog_refresh - re-read when due and used since the last read. Called each second by upkeep; false: not in use. */
+/* catalog_refresh - re-read when due and used since the last read. Called each second by upkeep;
+ * false: not in use. */
 bool catalog_refresh(struct catalog_store *s);
 
 #endif

@@ -16,10 +16,11 @@ struct money_ops; /* money_ops.h */
 
 /* money_new - nothing is opened yet. slots: how many requests run at once at most. NULL: no memory. */
 struct money *money_new(struct db *db, const struct config *config, int slots);
+/* money_free - ends the thread and frees memory. Without money_stop before, it leaves everything as a crash would: for adoption. */
 void money_free(struct money *m);
 
-/* money_open - makes the spool directory (temporary name, lock, rename). ERR_IO with the path in the log: the process cannot admit, but runs. Called by the first admission when it was not
- * called before; the processes row is written with the first lease. Any thread. */
+/* money_open - makes the spool directory (temporary name, lock, rename). ERR_IO with the path in the log: the process cannot admit, but runs. ERR_UNAVAILABLE: the installation's id, which is
+ * written into it, could not be read from the database. Called by the first admission when it was not called before; the processes row is written with the first lease. Any thread. */
 ERR_CHECK enum err money_open(struct money *m);
 
 /* money_start - starts the journal thread. CGI mode does not call it: money_stop does the work there. ERR_MEMORY. */
@@ -29,7 +30,7 @@ ERR_CHECK enum err money_start(struct money *m);
  * upkeep thread. Returns false when nothing is held and nothing waits (the caller may sleep until the next request). */
 bool money_upkeep(struct money *m);
 
-/* money_stop - flush and give back within timeout_ms; what does not make it is left for adoption. is_last: no request runs any more. */
+/* money_stop - flush and give back within timeout_ms; what does not make it, and what a request still running would need, is left for adoption. Nothing is admitted from here on. */
 void money_stop(struct money *m, int64_t timeout_ms);
 
 /* money_process_id - the ULID, for usage rows and logs. */

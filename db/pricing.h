@@ -1,4 +1,5 @@
-/* pricing - what a request costs: pure integer arithmetic, products through 128 bits, rounded up once at the end.
+/* pricing - what a request costs: pure integer arithmetic, products through 128 bits, rounded up
+ * once at the end.
  *
  * Source: ARCHITECTURE.md "Money"; usage counters never overlap on the input side. Any thread. */
 #ifndef AIPASS_DB_PRICING_H
@@ -23,45 +24,55 @@ enum price_unit {
 };
 
 struct usage {
-    int64_t input;          /* fresh input tokens: neither read from nor written to a cache */
+    int64_t input; /* fresh input tokens: neither read from nor written to a cache */
     int64_t cached_input;
     int64_t cache_write;
     int64_t cache_write_1h;
-    int64_t output;         /* all output tokens, reasoning included */
-    int64_t reasoning;      /* the part of output that is reasoning */
-    bool is_known;          /* the provider told it */
-    bool is_estimated;      /* counted by us */
+    int64_t output;    /* all output tokens, reasoning included */
+    int64_t reasoning; /* the part of output that is reasoning */
+    bool is_known;     /* the provider told it */
+    bool is_estimated; /* counted by us */
 };
 
-/* The prices of one model in force: nano-USD per million tokens, PRICE_REQUEST: per request. -1: no row. */
+/* The prices of one model in force: nano-USD per million tokens, PRICE_REQUEST: per request. -1:
+ * no row. */
 struct price {
     int64_t amount_nusd[PRICE_UNITS];
 };
 
-#define PRICE_LINES_MAX 640 /* bytes of the JSON that pricing_lines writes, NUL included */
+#define PRICE_LINES_MAX 704 /* bytes of the JSON that pricing_lines writes, NUL included */
 
 /* price_unit_name, price_unit_parse - the words of prices.unit. parse: ERR_FORMAT. */
 const char *price_unit_name(enum price_unit u);
 ERR_CHECK enum err price_unit_parse(const char *name, enum price_unit *out);
 
-/* price_is_complete - what is needed to serve: input and output, or a price per request. Missing cached, write and reasoning prices fall back to input, input and output. */
+/* price_is_complete - what is needed to serve: input and output, or a price per request. Missing
+ * cached, write and reasoning prices fall back to input, input and output. */
 bool price_is_complete(const struct price *p);
 
-/* pricing_cost - price one request's usage. usage: counts >= 0, reasoning <= output. multipliers: millionths, >= 0.
- * cost_nusd: out, rounded up once; set only on ERR_OK. ERR_RANGE above DECIMAL(18,9). */
-ERR_CHECK enum err pricing_cost(const struct price *p, const struct usage *usage, int64_t group_ppm, int64_t account_ppm, int64_t *cost_nusd);
+/* pricing_cost - price one request's usage. usage: counts >= 0, reasoning <= output.
+ * multipliers: millionths, >= 0. cost_nusd: out, rounded up once; set only on ERR_OK. ERR_RANGE
+ * above DECIMAL(18,9). */
+ERR_CHECK enum err pricing_cost(const struct price *p, const struct usage *usage, int64_t group_ppm,
+                                int64_t account_ppm, int64_t *cost_nusd);
 
-/* pricing_worst - the most that input_max tokens of input and output_max tokens of output can cost: each at its dearest unit. ERR_RANGE. */
-ERR_CHECK enum err pricing_worst(const struct price *p, int64_t input_max, int64_t output_max, int64_t group_ppm, int64_t account_ppm, int64_t *hold_nusd);
+/* pricing_worst - the most that input_max tokens of input and output_max tokens of output can
+ * cost: each at its dearest unit. ERR_RANGE. */
+ERR_CHECK enum err pricing_worst(const struct price *p, int64_t input_max, int64_t output_max,
+                                 int64_t group_ppm, int64_t account_ppm, int64_t *hold_nusd);
 
-/* pricing_affordable_output - the most output tokens whose pricing_worst with input_max stays within funds_nusd; -1 when not even the input does. */
-int64_t pricing_affordable_output(const struct price *p, int64_t input_max, int64_t funds_nusd, int64_t group_ppm, int64_t account_ppm);
+/* pricing_affordable_output - the most output tokens whose pricing_worst with input_max stays
+ * within funds_nusd; -1 when not even the input does; INT64_MAX when output is free. */
+int64_t pricing_affordable_output(const struct price *p, int64_t input_max, int64_t funds_nusd,
+                                  int64_t group_ppm, int64_t account_ppm);
 
-/* pricing_dearest - unit by unit the higher of a and b into *a; an unset price counts as its fallback. */
+/* pricing_dearest - unit by unit the higher of a and b into *a; an unset price counts as its
+ * fallback. */
 void pricing_dearest(struct price *a, const struct price *b);
 
-/* pricing_lines - the lines charged as JSON for usage_log.price_lines: [{"unit":"input_token","count":12,"per":1000000,"amount":"1.250000000"},...];
- * lines of count 0 are left out. */
+/* pricing_lines - the lines charged as JSON for usage_log.price_lines:
+ * [{"unit":"input_token","count":12,"per":1000000,"amount":"1.250000000"},...]; lines of count 0
+ * or without a price are left out. size: at least PRICE_LINES_MAX. */
 void pricing_lines(const struct price *p, const struct usage *usage, char *dst, size_t size);
 
 #endif

@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS usage_log (
   output_tokens       BIGINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'All output, reasoning included',
   reasoning_tokens    BIGINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'The part of the output that is reasoning',
   is_estimated        BOOLEAN NOT NULL DEFAULT FALSE COMMENT 'The provider told no usage; counted from what was sent and received',
-  price_lines         LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL DEFAULT '[]' COMMENT 'What was charged: [{"unit","count","per","amount"}]; cost = sum(count*amount/per) * price_multiplier, rounded up at the ninth decimal',
+  price_lines         LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL DEFAULT '[]' COMMENT 'What was charged: [{"unit","count","per","amount"}]; cost + shortfall = sum(count*amount/per) * price_multiplier, rounded up at the ninth decimal',
   price_multiplier    DECIMAL(21,12) NOT NULL DEFAULT 1 COMMENT 'Group multiplier times account multiplier',
   cost                DECIMAL(18,9) NOT NULL COMMENT 'USD charged',
   shortfall           DECIMAL(18,9) NOT NULL DEFAULT 0 COMMENT 'USD that the request cost beyond what was held; the owner bears it',

@@ -1,0 +1,421 @@
+#include "db/catalog_read.h"
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SNAPSHOT_BYTES_MAX ((size_t)64 << 20)
+#define SECRET_SQL_MAX     2048 /* channel_keys.secret */
+#define AAD_SIZE           40
+
+/* A plain secret that is to be sealed. */
+struct unsealed {
+    int64_t key_id;
+    int64_t channel_id;
+    const char *secret;
+};
+
+/* One reading; everything but the lists of the reading itself ends up in the snapshot. */
+struct reader {
+    struct db_conn *conn;
+    struct arena *arena;
+    struct snapshot *snapshot;
+    const uint8_t *seal_key;
+    struct catalog_channel *channels; /* by id */
+    size_t channels_n;
+    struct catalog_model *models; /* by name, unpriced ones included */
+    struct catalog_model **by_id;
+    size_t models_n;
+    struct unsealed *unsealed;
+    size_t unsealed_n;
+};
+
+/* n zeroed elements; never NULL for n 0 and memory left. */
+static void *array_of(struct reader *r, size_t n, size_t size)
+{
+    return arena_alloc(r->arena, (n ? n : 1) * size);
+}
+
+static const char *copy_col(struct reader *r, const struct db_stmt *s, size_t col)
+{
+    return arena_copy(r->arena, db_col_text(s, col));
+}
+
+/* ---- channels and their keys ---- */
+
+static const char sql_channels[] = "SELECT id, name, provider, format, base_url, priority, weight, "
+                                   "connect_ms, first_byte_ms, between_bytes_ms, total_ms"
+                                   " FROM channels WHERE status = 'enabled' ORDER BY id";
+
+static enum err read_channels(struct reader *r)
+{
+    struct db_stmt *s = NULL;
+    enum err e = db_run(r->conn, sql_channels, NULL, 0, &s);
+    if (e)
+        return e;
+    r->channels = array_of(r, db_changed(r->conn), sizeof(*r->channels));
+    if (!r->channels)
+        return ERR_MEMORY;
+    while (!(e = db_next(s))) {
+        struct catalog_channel *c = &r->channels[r->channels_n++];
+        struct slice url = db_col_text(s, 4);
+        while (url.n && url.p[url.n - 1] == '/')
+            url.n--;
+        c->id = db_col_i64(s, 0);
+        c->name = copy_col(r, s, 1);
+        c->provider = copy_col(r, s, 2);
+        c->format = copy_col(r, s, 3);
+        c->base_url = arena_copy(r->arena, url);
+        c->priority = db_col_i64(s, 5);
+        c->weight = db_col_i64(s, 6);
+        c->connect_ms = db_col_i64(s, 7);
+        c->first_byte_ms = db_col_i64(s, 8);
+        c->between_bytes_ms = db_col_i64(s, 9);
+        c->total_ms = db_col_i64(s, 10);
+        if (!c->name || !c->provider || !c->format || !c->base_url)
+            return ERR_MEMORY;
+    }
+    return e == ERR_END ? ERR_OK : e;
+}
+
+static int compare_channel(const void *id, const void *channel)
+{
+    int64_t a = *(const int64_t *)id, b = ((const struct catalog_channel *)channel)->id;
+    return (a > b) - (a < b);
+}
+
+static struct catalog_channel *channel_by_id(const struct reader *r, int64_t id)
+{
+    return bsearch(&id, r->channels, r->channels_n, sizeof(*r->channels), compare_channel);
+}
+
+/* The additional data that binds a sealed secret to its channel. */
+static struct slice aad_of(char *buffer, int64_t channel_id)
+{
+    int n = snprintf(buffer, AAD_SIZE, "channel:%lld", (long long)channel_id);
+    return (struct slice){buffer, (size_t)n};
+}
+
+/* The plain secret, in the arena. NULL: it cannot be opened, or memory is out. */
+static const char *open_secret(struct reader *r, int64_t key_id, int64_t channel_id,
+                               struct slice secret)
+{
+    char aad[AAD_SIZE], plain[SEAL_TEXT_MAX];
+    if (!seal_is_sealed(secret)) {
+        const char *p = arena_copy(r->arena, secret);
+        r->unsealed[r->unsealed_n++] = (struct unsealed){key_id, channel_id, p};
+        return p;
+    }
+    if (!r->seal_key ||
+        seal_open(r->seal_key, aad_of(aad, channel_id), secret, plain, sizeof(plain))) {
+        r->snapshot->skipped_n++;
+        r->snapshot->skipped_id = key_id;
+        return NULL;
+    }
+    const char *p = arena_copy(r->arena, slice_of(plain));
+    hash_wipe(plain, sizeof(plain));
+    return p;
+}
+
+static const char sql_keys[] = "SELECT id, channel_id, secret, weight FROM channel_keys WHERE "
+                               "status = 'enabled' ORDER BY channel_id, id";
+
+static enum err read_keys(struct reader *r)
+{
+    struct db_stmt *s = NULL;
+    enum err e = db_run(r->conn, sql_keys, NULL, 0, &s);
+    if (e)
+        return e;
+    struct catalog_channel_key *keys = array_of(r, db_changed(r->conn), sizeof(*keys));
+    r->unsealed = array_of(r, db_changed(r->conn), sizeof(*r->unsealed));
+    r->snapshot->keys = keys;
+    if (!keys || !r->unsealed)
+        return ERR_MEMORY;
+    while (!(e = db_next(s))) {
+        struct catalog_channel *c = channel_by_id(r, db_col_i64(s, 1));
+        const char *secret = c ? open_secret(r, db_col_i64(s, 0), c->id, db_col_text(s, 2)) : NULL;
+        if (!secret)
+            continue;
+        struct catalog_channel_key *k = &keys[r->snapshot->keys_n++];
+        k->id = db_col_i64(s, 0);
+        k->secret = secret;
+        k->weight = db_col_i64(s, 3);
+        if (!c->keys_n++)
+            c->keys = k;
+    }
+    return e == ERR_END ? ERR_OK : e;
+}
+
+/* ---- models and their prices ---- */
+
+static int compare_model_id(const void *x, const void *y)
+{
+    int64_t a = (*(struct catalog_model *const *)x)->id,
+            b = (*(struct catalog_model *const *)y)->id;
+    return (a > b) - (a < b);
+}
+
+static const char sql_models[] =
+    "SELECT id, name, kind, owned_by, FLOOR(UNIX_TIMESTAMP(created_at)), context_tokens, "
+    "output_tokens_max, image_tokens,"
+    " file_tokens, audio_tokens FROM models WHERE status = 'enabled' ORDER BY name";
+
+static enum err read_models(struct reader *r)
+{
+    struct db_stmt *s = NULL;
+    enum err e = db_run(r->conn, sql_models, NULL, 0, &s);
+    if (e)
+        return e;
+    r->models = array_of(r, db_changed(r->conn), sizeof(*r->models));
+    r->by_id = array_of(r, db_changed(r->conn), sizeof(struct catalog_model *));
+    if (!r->models || !r->by_id)
+        return ERR_MEMORY;
+    while (!(e = db_next(s))) {
+        struct catalog_model *m = &r->models[r->models_n];
+        r->by_id[r->models_n++] = m;
+        m->id = db_col_i64(s, 0);
+        m->name = copy_col(r, s, 1);
+        m->kind = copy_col(r, s, 2);
+        m->owned_by = copy_col(r, s, 3);
+        m->created_s = db_col_i64(s, 4);
+        m->context_tokens = db_col_i64(s, 5);
+        m->output_tokens_max = db_col_i64(s, 6);
+        m->image_tokens = db_col_i64(s, 7);
+        m->file_tokens = db_col_i64(s, 8);
+        m->audio_tokens = db_col_i64(s, 9);
+        for (unsigned u = 0; u < PRICE_UNITS; u++)
+            m->price.amount_nusd[u] = -1;
+        if (!m->name || !m->kind || !m->owned_by)
+            return ERR_MEMORY;
+    }
+    qsort(r->by_id, r->models_n, sizeof(struct catalog_model *), compare_model_id);
+    return e == ERR_END ? ERR_OK : e;
+}
+
+static struct catalog_model *model_by_id(const struct reader *r, int64_t id)
+{
+    struct catalog_model key = {.id = id}, *at = &key;
+    struct catalog_model **found =
+        bsearch(&at, r->by_id, r->models_n, sizeof(struct catalog_model *), compare_model_id);
+    return found ? *found : NULL;
+}
+
+/* In force: the newest that is not in the future. */
+static const char sql_prices[] =
+    "SELECT p.model_id, p.unit, p.amount FROM prices p WHERE p.scope = 'model' AND p.qualifier = "
+    "'' AND p.valid_from <= UTC_TIMESTAMP(3)"
+    " AND NOT EXISTS (SELECT 1 FROM prices n WHERE n.model_id = p.model_id AND n.scope = 'model' "
+    "AND n.scope_id = p.scope_id"
+    " AND n.unit = p.unit AND n.qualifier = '' AND n.valid_from > p.valid_from AND n.valid_from <= "
+    "UTC_TIMESTAMP(3))";
+
+static enum err read_prices(struct reader *r)
+{
+    struct db_stmt *s = NULL;
+    enum err e = db_run(r->conn, sql_prices, NULL, 0, &s);
+    while (!e && !(e = db_next(s))) {
+        char name[33];
+        enum price_unit unit;
+        struct catalog_model *m = model_by_id(r, db_col_i64(s, 0));
+        slice_copy_z(name, sizeof(name), db_col_text(s, 1));
+        if (m && !price_unit_parse(name, &unit))
+            m->price.amount_nusd[unit] = db_col_nusd(s, 2);
+    }
+    return e == ERR_END ? ERR_OK : e;
+}
+
+/* ---- routes and their overrides ---- */
+
+#define FROM_ROUTES                                                                                \
+    " FROM channel_models cm JOIN channels c ON c.id = cm.channel_id JOIN models m ON m.id = "     \
+    "cm.model_id"
+#define WHERE_ROUTES                                                                               \
+    " WHERE cm.status = 'enabled' AND c.status = 'enabled' AND m.status = 'enabled'"
+#define ORDER_ROUTES " ORDER BY m.id, c.priority DESC, c.id"
+
+static const char sql_routes[] =
+    "SELECT m.id, c.id, COALESCE(cm.upstream_name, m.name)" FROM_ROUTES WHERE_ROUTES ORDER_ROUTES;
+
+static enum err read_routes(struct reader *r)
+{
+    struct db_stmt *s = NULL;
+    enum err e = db_run(r->conn, sql_routes, NULL, 0, &s);
+    if (e)
+        return e;
+    struct catalog_route *route = array_of(r, db_changed(r->conn), sizeof(*route));
+    if (!route)
+        return ERR_MEMORY;
+    while (!(e = db_next(s))) {
+        struct catalog_model *m = model_by_id(r, db_col_i64(s, 0));
+        const struct catalog_channel *c = channel_by_id(r, db_col_i64(s, 1));
+        if (!m || !c || !c->keys_n)
+            continue;
+        route->channel = c;
+        route->upstream_name = copy_col(r, s, 2);
+        if (!route->upstream_name)
+            return ERR_MEMORY;
+        if (!m->routes_n++)
+            m->routes = route;
+        route++;
+    }
+    return e == ERR_END ? ERR_OK : e;
+}
+
+static const char sql_overrides[] =
+    "SELECT m.id, c.id, o.action, o.member, o.value" FROM_ROUTES
+    " JOIN parameter_overrides o ON (o.channel_id = c.id OR o.provider = c.provider)"
+    " AND COALESCE(cm.upstream_name, m.name) LIKE o.model_pattern" WHERE_ROUTES ORDER_ROUTES
+    ", o.id";
+
+static enum override_action action_of(struct slice word)
+{
+    if (slice_eq_z(word, "default"))
+        return OVERRIDE_DEFAULT;
+    if (slice_eq_z(word, "remove"))
+        return OVERRIDE_REMOVE;
+    return slice_eq_z(word, "rename") ? OVERRIDE_RENAME : OVERRIDE_SET;
+}
+
+/* The routes are the reading's own until it ends: only here are they written through the model. */
+static struct catalog_route *route_of(const struct catalog_model *m, int64_t channel_id)
+{
+    for (size_t i = 0; m && i < m->routes_n; i++) {
+        union {
+            const struct catalog_route *in;
+            struct catalog_route *out;
+        } route = {.in = &m->routes[i]};
+        if (route.in->channel->id == channel_id)
+            return route.out;
+    }
+    return NULL;
+}
+
+static enum err read_overrides(struct reader *r)
+{
+    struct db_stmt *s = NULL;
+    enum err e = db_run(r->conn, sql_overrides, NULL, 0, &s);
+    if (e)
+        return e;
+    struct catalog_override *o = array_of(r, db_changed(r->conn), sizeof(*o));
+    if (!o)
+        return ERR_MEMORY;
+    while (!(e = db_next(s))) {
+        struct catalog_route *route = route_of(model_by_id(r, db_col_i64(s, 0)), db_col_i64(s, 1));
+        if (!route)
+            continue;
+        o->action = action_of(db_col_text(s, 2));
+        o->member = copy_col(r, s, 3);
+        o->value = db_col_is_null(s, 4) ? NULL : copy_col(r, s, 4);
+        if (!o->member || (!o->value && !db_col_is_null(s, 4)))
+            return ERR_MEMORY;
+        if (!route->overrides_n++)
+            route->overrides = o;
+        o++;
+    }
+    return e == ERR_END ? ERR_OK : e;
+}
+
+/* ---- sealing ---- */
+
+static const char sql_seal[] = "UPDATE channel_keys SET secret = ? WHERE id = ? AND secret = ?";
+
+/* What fails here is tried again at the next reading. */
+static void seal_plain(struct reader *r)
+{
+    for (size_t i = 0; r->seal_key && i < r->unsealed_n; i++) {
+        char aad[AAD_SIZE], sealed[SECRET_SQL_MAX + 1];
+        const struct unsealed *u = &r->unsealed[i];
+        enum err e = seal_text(r->seal_key, aad_of(aad, u->channel_id), slice_of(u->secret), sealed,
+                               sizeof(sealed));
+        if (!e) {
+            struct db_value params[] = {DB_STRZ(sealed), DB_INT(u->key_id), DB_STRZ(u->secret)};
+            e = db_run(r->conn, sql_seal, params, 3, NULL);
+        }
+        if (e)
+            log_warn("channel_key_not_sealed", "channel_key=%lld error=%s", (long long)u->key_id,
+                     err_name(e));
+        else if (db_changed(r->conn))
+            log_info("channel_key_sealed", "channel_key=%lld", (long long)u->key_id);
+    }
+}
+
+/* ---- the whole ---- */
+
+static enum err read_tables(struct reader *r)
+{
+    enum err e = db_begin_snapshot(r->conn);
+    if (!e)
+        e = read_channels(r);
+    if (!e)
+        e = read_keys(r);
+    if (!e)
+        e = read_models(r);
+    if (!e)
+        e = read_prices(r);
+    if (!e)
+        e = read_routes(r);
+    if (!e)
+        e = read_overrides(r);
+    db_rollback(r->conn);
+    return e;
+}
+
+static enum err keep_priced(struct reader *r)
+{
+    struct catalog_model *kept = array_of(r, r->models_n, sizeof(*kept));
+    if (!kept)
+        return ERR_MEMORY;
+    size_t n = 0;
+    for (size_t i = 0; i < r->models_n; i++) {
+        if (price_is_complete(&r->models[i].price))
+            kept[n++] = r->models[i];
+    }
+    r->snapshot->catalog.models = kept;
+    r->snapshot->catalog.models_n = n;
+    return ERR_OK;
+}
+
+enum err snapshot_read(struct db *db, const uint8_t *seal_key, struct snapshot **out)
+{
+    struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
+    if (!snapshot)
+        return ERR_MEMORY;
+    snapshot->arena = arena_new(SNAPSHOT_BYTES_MAX);
+    snapshot->catalog.read_mono_ms = clock_mono_ms();
+    atomic_init(&snapshot->refs, 1);
+    struct reader r = {.arena = snapshot->arena, .snapshot = snapshot, .seal_key = seal_key};
+    enum err e = snapshot->arena ? db_take(db, &r.conn) : ERR_MEMORY;
+    if (!e)
+        e = read_tables(&r);
+    if (!e)
+        e = keep_priced(&r);
+    if (!e)
+        seal_plain(&r);
+    db_give(db, r.conn);
+    if (e) {
+        snapshot_free(snapshot);
+        return e;
+    }
+    *out = snapshot;
+    return ERR_OK;
+}
+
+void snapshot_free(struct snapshot *s)
+{
+    if (!s)
+        return;
+    for (size_t i = 0; i < s->keys_n; i++) {
+        union {
+            const char *in;
+            char *out;
+        } secret = {.in = s->keys[i].secret};
+        hash_wipe(secret.out, strlen(secret.out));
+    }
+    arena_free(s->arena);
+    free(s);
+}

@@ -1,0 +1,201 @@
+#include "db/pricing.h"
+
+#include "base/money.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PER_MILLION    INT64_C(1000000)
+#define MULTIPLIERS    UINT64_C(1000000000000) /* two multipliers in millionths */
+#define MULTIPLIER_MAX INT64_C(1000000000)
+
+typedef unsigned __int128 wide;
+
+static const char *const unit_names[PRICE_UNITS] = {
+    [PRICE_INPUT] = "input_token",
+    [PRICE_CACHED_INPUT] = "cached_input_token",
+    [PRICE_CACHE_WRITE] = "cache_write_token",
+    [PRICE_CACHE_WRITE_1H] = "cache_write_1h_token",
+    [PRICE_OUTPUT] = "output_token",
+    [PRICE_REASONING] = "reasoning_token",
+    [PRICE_REQUEST] = "request",
+};
+
+const char *price_unit_name(enum price_unit u)
+{
+    assert(u < PRICE_UNITS);
+    return unit_names[u];
+}
+
+enum err price_unit_parse(const char *name, enum price_unit *out)
+{
+    for (unsigned u = 0; u < PRICE_UNITS; u++) {
+        if (!strcmp(name, unit_names[u])) {
+            *out = u;
+            return ERR_OK;
+        }
+    }
+    return ERR_FORMAT;
+}
+
+bool price_is_complete(const struct price *p)
+{
+    return p->amount_nusd[PRICE_REQUEST] >= 0 ||
+           (p->amount_nusd[PRICE_INPUT] >= 0 && p->amount_nusd[PRICE_OUTPUT] >= 0);
+}
+
+/* The amount of u or of what it falls back to; -1 when that is not set either. */
+static int64_t amount_of(const struct price *p, enum price_unit u)
+{
+    int64_t amount = p->amount_nusd[u];
+    if (amount >= 0)
+        return amount;
+    switch (u) {
+    case PRICE_CACHED_INPUT:
+    case PRICE_CACHE_WRITE:
+    case PRICE_CACHE_WRITE_1H:
+        return p->amount_nusd[PRICE_INPUT];
+    case PRICE_REASONING:
+        return p->amount_nusd[PRICE_OUTPUT];
+    default:
+        return -1;
+    }
+}
+
+/* The units that are counted apart: output without its reasoning, and one request. */
+static void counts_of(const struct usage *usage, int64_t *counts)
+{
+    assert(usage->input >= 0 && usage->cached_input >= 0 && usage->cache_write >= 0 &&
+           usage->cache_write_1h >= 0);
+    assert(usage->reasoning >= 0 && usage->reasoning <= usage->output);
+    counts[PRICE_INPUT] = usage->input;
+    counts[PRICE_CACHED_INPUT] = usage->cached_input;
+    counts[PRICE_CACHE_WRITE] = usage->cache_write;
+    counts[PRICE_CACHE_WRITE_1H] = usage->cache_write_1h;
+    counts[PRICE_OUTPUT] = usage->output - usage->reasoning;
+    counts[PRICE_REASONING] = usage->reasoning;
+    counts[PRICE_REQUEST] = 1;
+}
+
+static int64_t per_of(enum price_unit u)
+{
+    return u == PRICE_REQUEST ? 1 : PER_MILLION;
+}
+
+/* What count of u cost, in millionths of a nano-USD; 0 when u has no price (a model that is sold
+ * by the request alone). At most 2^63 * 10^18 < 2^123, so that the sum over all units stays
+ * below 2^126. */
+static wide line_cost(const struct price *p, enum price_unit u, int64_t count)
+{
+    int64_t amount = amount_of(p, u);
+    assert(amount <= MONEY_MAX_NUSD && count >= 0);
+    return amount < 0 ? 0 : (wide)count * (wide)amount * (wide)(PER_MILLION / per_of(u));
+}
+
+/* sum (in millionths of a nano-USD) times both multipliers, rounded up: the only place where
+ * money is rounded. */
+static enum err round_up(wide sum, int64_t group_ppm, int64_t account_ppm, int64_t *nusd)
+{
+    assert(group_ppm >= 0 && group_ppm <= MULTIPLIER_MAX && account_ppm >= 0 &&
+           account_ppm <= MULTIPLIER_MAX);
+    uint64_t factor = (uint64_t)group_ppm * (uint64_t)account_ppm;
+    uint64_t divisor = MULTIPLIERS * (uint64_t)PER_MILLION;
+    /* 192 bits in three limbs, then divided limb by limb. */
+    wide low = (wide)(uint64_t)sum * factor;
+    wide high = (wide)(uint64_t)(sum >> 64) * factor + (low >> 64);
+    uint64_t limbs[3] = {(uint64_t)(high >> 64), (uint64_t)high, (uint64_t)low};
+    uint64_t quotient[3], rest = 0;
+    for (int i = 0; i < 3; i++) {
+        wide part = ((wide)rest << 64) | limbs[i];
+        quotient[i] = (uint64_t)(part / divisor);
+        rest = (uint64_t)(part % divisor);
+    }
+    if (quotient[0] || quotient[1] || quotient[2] > (uint64_t)MONEY_MAX_NUSD - (rest > 0))
+        return ERR_RANGE;
+    *nusd = (int64_t)quotient[2] + (rest > 0);
+    return ERR_OK;
+}
+
+enum err pricing_cost(const struct price *p, const struct usage *usage, int64_t group_ppm,
+                      int64_t account_ppm, int64_t *cost_nusd)
+{
+    int64_t counts[PRICE_UNITS];
+    wide sum = 0;
+    counts_of(usage, counts);
+    for (unsigned u = 0; u < PRICE_UNITS; u++)
+        sum += line_cost(p, u, counts[u]);
+    return round_up(sum, group_ppm, account_ppm, cost_nusd);
+}
+
+/* The line cost of count at the dearest of the units first..last. */
+static wide dearest_cost(const struct price *p, enum price_unit first, enum price_unit last,
+                         int64_t count)
+{
+    wide most = 0;
+    for (unsigned u = first; u <= last; u++) {
+        wide cost = line_cost(p, u, count);
+        most = cost > most ? cost : most;
+    }
+    return most;
+}
+
+enum err pricing_worst(const struct price *p, int64_t input_max, int64_t output_max,
+                       int64_t group_ppm, int64_t account_ppm, int64_t *hold_nusd)
+{
+    wide sum = dearest_cost(p, PRICE_INPUT, PRICE_CACHE_WRITE_1H, input_max) +
+               dearest_cost(p, PRICE_OUTPUT, PRICE_REASONING, output_max) +
+               line_cost(p, PRICE_REQUEST, 1);
+    return round_up(sum, group_ppm, account_ppm, hold_nusd);
+}
+
+int64_t pricing_affordable_output(const struct price *p, int64_t input_max, int64_t funds_nusd,
+                                  int64_t group_ppm, int64_t account_ppm)
+{
+    int64_t worst, low = 0, high = INT64_MAX;
+    if (pricing_worst(p, input_max, 0, group_ppm, account_ppm, &worst) || worst > funds_nusd)
+        return -1;
+    while (low < high) {
+        int64_t middle = high - (high - low) / 2;
+        if (!pricing_worst(p, input_max, middle, group_ppm, account_ppm, &worst) &&
+            worst <= funds_nusd)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return low;
+}
+
+void pricing_dearest(struct price *a, const struct price *b)
+{
+    struct price out;
+    for (unsigned u = 0; u < PRICE_UNITS; u++) {
+        int64_t x = amount_of(a, u), y = amount_of(b, u);
+        out.amount_nusd[u] = x > y ? x : y;
+    }
+    *a = out;
+}
+
+void pricing_lines(const struct price *p, const struct usage *usage, char *dst, size_t size)
+{
+    int64_t counts[PRICE_UNITS];
+    size_t n = 0;
+    assert(size >= PRICE_LINES_MAX);
+    counts_of(usage, counts);
+    dst[n++] = '[';
+    for (unsigned u = 0; u < PRICE_UNITS; u++) {
+        char amount[MONEY_TEXT_SIZE];
+        if (!counts[u] || amount_of(p, u) < 0)
+            continue;
+        int wrote = snprintf(dst + n, size - n,
+                             "%s{\"unit\":\"%s\",\"count\":%" PRId64 ",\"per\":%" PRId64
+                             ",\"amount\":\"%s\"}",
+                             n > 1 ? "," : "", unit_names[u], counts[u], per_of(u),
+                             money_print(amount, amount_of(p, u)));
+        n += (size_t)wrote;
+    }
+    assert(n + 2 <= size);
+    dst[n++] = ']';
+    dst[n] = '\0';
+}

@@ -1,0 +1,87 @@
+-- Views for admins; optional, nothing in the program reads them. They run with the rights of whoever asks.
+
+-- What each account has: balance, what running processes have reserved of it, and what is left.
+CREATE OR REPLACE SQL SECURITY INVOKER VIEW v_account_balance AS
+SELECT a.id AS account_id, a.name, a.status, b.balance, b.reserved, b.balance - b.reserved AS available
+FROM accounts a
+JOIN (
+  SELECT x.id,
+    COALESCE((SELECT c.balance FROM checkpoints c WHERE c.account_id = x.id ORDER BY c.id DESC LIMIT 1), 0)
+    + COALESCE((SELECT SUM(l.amount) FROM ledger l WHERE l.account_id = x.id AND l.checkpoint_id IS NULL), 0) AS balance,
+    COALESCE((SELECT SUM(s.amount) FROM leases s WHERE s.account_id = x.id), 0) AS reserved
+  FROM accounts x
+) b ON b.id = a.id;
+
+-- The prices in force now, in USD per million tokens or per request.
+CREATE OR REPLACE SQL SECURITY INVOKER VIEW v_model_prices AS
+SELECT m.name AS model, m.status, p.scope, p.scope_id, p.unit, p.qualifier, p.amount, p.valid_from, p.id AS price_id
+FROM prices p
+JOIN models m ON m.id = p.model_id
+WHERE p.valid_from <= UTC_TIMESTAMP(3)
+  AND NOT EXISTS (
+    SELECT 1 FROM prices n
+    WHERE n.model_id = p.model_id AND n.scope = p.scope AND n.scope_id = p.scope_id AND n.unit = p.unit AND n.qualifier = p.qualifier
+      AND n.valid_from > p.valid_from AND n.valid_from <= UTC_TIMESTAMP(3));
+
+-- What went wrong in the last day, newest first.
+CREATE OR REPLACE SQL SECURITY INVOKER VIEW v_recent_errors AS
+SELECT u.created_at, u.request_id, u.status, u.http_status, u.error_code, u.model, c.name AS channel, a.name AS account, u.attempts, u.duration_ms, u.cost, u.shortfall
+FROM usage_log u
+LEFT JOIN channels c ON c.id = u.channel_id
+LEFT JOIN accounts a ON a.id = u.account_id
+WHERE u.status <> 'ok' AND u.created_at > UTC_TIMESTAMP(3) - INTERVAL 1 DAY
+ORDER BY u.request_id DESC;
+
+-- What an admin probably did not mean.
+CREATE OR REPLACE SQL SECURITY INVOKER VIEW v_problems AS
+SELECT 'model without price' AS problem, m.name AS subject, 'INSERT INTO prices rows for input_token and output_token, or for request; until then it is not served' AS remedy
+FROM models m
+WHERE m.status = 'enabled'
+  AND NOT EXISTS (SELECT 1 FROM prices p WHERE p.model_id = m.id AND p.scope = 'model' AND p.qualifier = '' AND p.unit = 'request' AND p.valid_from <= UTC_TIMESTAMP(3))
+  AND NOT (
+    EXISTS (SELECT 1 FROM prices p WHERE p.model_id = m.id AND p.scope = 'model' AND p.qualifier = '' AND p.unit = 'input_token' AND p.valid_from <= UTC_TIMESTAMP(3))
+    AND EXISTS (SELECT 1 FROM prices p WHERE p.model_id = m.id AND p.scope = 'model' AND p.qualifier = '' AND p.unit = 'output_token' AND p.valid_from <= UTC_TIMESTAMP(3)))
+UNION ALL
+SELECT 'model without channel', m.name, 'INSERT INTO channel_models for an enabled channel that has an enabled key'
+FROM models m
+WHERE m.status = 'enabled'
+  AND NOT EXISTS (
+    SELECT 1 FROM channel_models cm JOIN channels c ON c.id = cm.channel_id
+    WHERE cm.model_id = m.id AND cm.status = 'enabled' AND c.status = 'enabled'
+      AND EXISTS (SELECT 1 FROM channel_keys k WHERE k.channel_id = c.id AND k.status = 'enabled'))
+UNION ALL
+SELECT 'channel without key', c.name, 'INSERT INTO channel_keys, or disable the channel'
+FROM channels c
+WHERE c.status = 'enabled' AND NOT EXISTS (SELECT 1 FROM channel_keys k WHERE k.channel_id = c.id AND k.status = 'enabled')
+UNION ALL
+SELECT 'channel without model', c.name, 'INSERT INTO channel_models, or disable the channel'
+FROM channels c
+WHERE c.status = 'enabled' AND NOT EXISTS (SELECT 1 FROM channel_models cm WHERE cm.channel_id = c.id AND cm.status = 'enabled')
+UNION ALL
+SELECT 'expired key', CONCAT('api_keys ', k.id, ' ', k.key_hint), 'move expires_at, or revoke the key'
+FROM api_keys k
+WHERE k.status = 'active' AND k.expires_at <= UTC_TIMESTAMP(3)
+UNION ALL
+SELECT 'active key of a disabled account', CONCAT('api_keys ', k.id, ' ', k.key_hint), CONCAT('account ', a.name, ': enable it, or revoke the key')
+FROM api_keys k
+JOIN accounts a ON a.id = k.account_id
+WHERE k.status = 'active' AND a.status <> 'active'
+UNION ALL
+SELECT 'account without money', a.name, 'INSERT INTO ledger a recharge'
+FROM v_account_balance b
+JOIN accounts a ON a.id = b.account_id
+WHERE a.status = 'active' AND b.balance <= 0 AND EXISTS (SELECT 1 FROM api_keys k WHERE k.account_id = a.id AND k.status = 'active')
+UNION ALL
+SELECT 'process not seen', CONCAT(p.host, ' ', p.id), 'its leases stay reserved: start a process on that host to adopt them, or DELETE its row in processes when the host is lost for good'
+FROM processes p
+WHERE p.seen_at < UTC_TIMESTAMP(3) - INTERVAL 1 MINUTE AND EXISTS (SELECT 1 FROM leases l WHERE l.process_id = p.id AND l.amount > 0);
+
+-- Each request's cost computed again from its price lines; cost + shortfall = recomputed, to the last digit. count * amount * (1000000 / per) is
+-- millionths of a USD, so that nothing is divided before the one rounding up.
+CREATE OR REPLACE SQL SECURITY INVOKER VIEW v_usage_recomputed AS
+SELECT u.request_id, u.cost, u.shortfall,
+  CAST((
+    SELECT CEIL(COALESCE(SUM(l.n * l.amount * (1000000 DIV l.per)), 0) * u.price_multiplier * 1000) * 0.000000001
+    FROM JSON_TABLE(u.price_lines, '$[*]' COLUMNS (
+      n DECIMAL(20,0) PATH '$.count', per BIGINT PATH '$.per', amount DECIMAL(18,9) PATH '$.amount')) AS l) AS DECIMAL(18,9)) AS recomputed
+FROM usage_log u;

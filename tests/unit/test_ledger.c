@@ -1,0 +1,132 @@
+#include "db/ledger.h"
+
+#include "base/clock.h"
+#include "base/money.h"
+#include "tests/unit/mariadb.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct mariadb server;
+static struct db *db;
+static struct ledger_summary sum;
+
+static void setup(void)
+{
+    mariadb_fresh(&server);
+    mariadb_exec(&server, "INSERT INTO accounts (id, name) VALUES (1, 'a'), (2, 'b')");
+    db = db_new(server.config);
+    memset(&sum, 0, sizeof(sum));
+}
+
+static void teardown(void)
+{
+    db_free(db);
+}
+
+/* A request accepted at an SQL time, its id made of that time. */
+static void insert_usage(int account, int key, const char *at, const char *cost)
+{
+    static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    static int n;
+    long long ms =
+        mariadb_number(&server, "SELECT CAST(UNIX_TIMESTAMP(%s) * 1000 AS UNSIGNED)", at);
+    char id[ULID_SIZE];
+    snprintf(id, sizeof(id), "%026d", ++n);
+    for (int i = 9; i >= 0; i--, ms >>= 5)
+        id[i] = digits[ms & 31];
+    mariadb_exec(&server,
+                 "INSERT INTO usage_log (request_id, account_id, api_key_id, group_id, endpoint, "
+                 "model, client_format, status, input_tokens, cached_input_tokens,"
+                 " cache_write_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, "
+                 "cost, process_id, created_at) VALUES"
+                 " ('%s', %d, %d, 1, 'x', 'x', 'x', 'ok', 1, 20, 300, 4000, 7, 3, %s, 'p', %s)",
+                 id, account, key, cost, at);
+}
+
+START_TEST(an_account_without_rows_has_nothing)
+{
+    ck_assert_int_eq(ledger_read_summary(db, 1, 5, &sum), ERR_OK);
+    ck_assert_int_eq(sum.balance_nusd, 0);
+    ck_assert_int_eq(sum.reserved_nusd, 0);
+    ck_assert_int_eq(sum.account_month.requests, 0);
+}
+END_TEST
+
+START_TEST(balance_is_the_last_checkpoint_plus_the_rows_that_none_has_counted)
+{
+    mariadb_exec(&server, "INSERT INTO checkpoints (id, account_id, balance) VALUES (1, 1, 5), (2, "
+                          "1, 7.5), (3, 2, 100);"
+                          "INSERT INTO ledger (account_id, kind, amount, checkpoint_id) VALUES (1, "
+                          "'recharge', 5, 1), (1, 'recharge', 2.5, 2), (2, 'recharge', 100, 3);"
+                          "INSERT INTO ledger (account_id, kind, amount) VALUES (1, 'recharge', "
+                          "3), (1, 'usage', -0.000000001), (2, 'usage', -1);"
+                          "INSERT INTO processes (id, host) VALUES ('p', 'h'), ('q', 'h');"
+                          "INSERT INTO leases (process_id, account_id, amount) VALUES ('p', 1, 1), "
+                          "('q', 1, 0.25), ('q', 2, 9)");
+    ck_assert_int_eq(ledger_read_summary(db, 1, 5, &sum), ERR_OK);
+    ck_assert_int_eq(sum.balance_nusd, INT64_C(10499999999));
+    ck_assert_int_eq(sum.reserved_nusd, INT64_C(1250000000));
+    ck_assert_int_eq(ledger_read_summary(db, 2, 5, &sum), ERR_OK);
+    ck_assert_int_eq(sum.balance_nusd, INT64_C(99000000000));
+}
+END_TEST
+
+START_TEST(spend_is_of_this_day_and_month_of_the_account_and_of_the_key)
+{
+    insert_usage(1, 5, "UTC_TIMESTAMP(3)", "1");
+    insert_usage(1, 6, "UTC_TIMESTAMP(3)", "2");
+    insert_usage(2, 7, "UTC_TIMESTAMP(3)", "4");
+    insert_usage(1, 5, "DATE_FORMAT(UTC_TIMESTAMP(3), '%Y-%m-01 00:00:00.000')", "8");
+    insert_usage(
+        1, 5, "DATE_FORMAT(UTC_TIMESTAMP(3), '%Y-%m-01 00:00:00.000') - INTERVAL 1000 MICROSECOND",
+        "16");
+    insert_usage(1, 5, "UTC_TIMESTAMP(3) - INTERVAL 40 DAY", "32");
+    bool is_first = mariadb_number(&server, "SELECT DAY(UTC_DATE())") ==
+                    1; /* then the first of the month is today */
+    ck_assert_int_eq(ledger_read_summary(db, 1, 5, &sum), ERR_OK);
+    ck_assert_int_eq(sum.account_month.cost_nusd, 11 * MONEY_NUSD_PER_USD);
+    ck_assert_int_eq(sum.account_month.requests, 3);
+    ck_assert_int_eq(sum.account_month.input_tokens, 3 * 4321);
+    ck_assert_int_eq(sum.account_month.output_tokens, 3 * 7);
+    ck_assert_int_eq(sum.key_month.cost_nusd, 9 * MONEY_NUSD_PER_USD);
+    ck_assert_int_eq(sum.account_today.cost_nusd, (is_first ? 11 : 3) * MONEY_NUSD_PER_USD);
+    ck_assert_int_eq(sum.key_today.cost_nusd, (is_first ? 9 : 1) * MONEY_NUSD_PER_USD);
+    ck_assert_int_eq(sum.key_today.requests, is_first ? 2 : 1);
+}
+END_TEST
+
+START_TEST(without_a_database_it_is_unavailable)
+{
+    char *was = server.config->db_hosts;
+    char nowhere[] = "/nowhere/mysql.sock";
+    server.config->db_hosts = nowhere;
+    struct db *none = db_new(server.config);
+    sum.balance_nusd = 77;
+    ck_assert_int_eq(ledger_read_summary(none, 1, 5, &sum), ERR_UNAVAILABLE);
+    ck_assert_int_eq(sum.balance_nusd, 77);
+    db_free(none);
+    server.config->db_hosts = was;
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("ledger");
+    TCase *tc = tcase_create("ledger");
+    tcase_set_timeout(tc, 30);
+    tcase_add_checked_fixture(tc, setup, teardown);
+    suite_add_tcase(suite, tc);
+    tcase_add_test(tc, an_account_without_rows_has_nothing);
+    tcase_add_test(tc, balance_is_the_last_checkpoint_plus_the_rows_that_none_has_counted);
+    tcase_add_test(tc, spend_is_of_this_day_and_month_of_the_account_and_of_the_key);
+    tcase_add_test(tc, without_a_database_it_is_unavailable);
+    SRunner *runner = srunner_create(suite);
+    mariadb_start(&server);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    mariadb_stop(&server);
+    return failed ? 1 : 0;
+}
