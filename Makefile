@@ -85,11 +85,56 @@ $(B)/tests/unit/test_provider_%: $(B)/obj/tests/unit/test_provider_%.o $(B)/obj/
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ -ljson-c -lcrypto -lcheck -lsubunit -lm -lrt
 
-$(B)/tests/e2e/e2e: $(E2E_OBJ) $(B)/libaipass.a
+$(B)/tests/e2e/e2e: $(E2E_OBJ) $(B)/obj/tests/unit/mariadb.o $(B)/libaipass.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcheck -lsubunit -lm -lrt
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+
+# ---- what people type ----
+
+export SAN
+export AIPASS_BUILD := $(CURDIR)/$(B)
+
+.PHONY: provider unit-tests e2e-tests bench-tools run deps test unit e2e sdk lint format bench help
+provider: $(B)/tests/provider/provider
+unit-tests: $(UNIT_BIN)
+e2e-tests: all provider $(B)/tests/e2e/e2e
+bench-tools: $(B)/tests/bench/load
+
+run:
+	@etc/run.sh
+
+deps:
+	@etc/install-deps.sh build run test lint bench
+
+test:
+	@tests/run-all.sh unit e2e sdk run
+
+unit e2e sdk:
+	@tests/run-all.sh $@
+
+lint:
+	@tests/lint.sh
+
+format:
+	@etc/install-deps.sh lint
+	@find $(LAYERS) ctl tests -name '*.[ch]' -exec clang-format-14 -i {} +
+
+bench: all provider bench-tools
+	@tests/bench/run.sh
+
+help:
+	@echo 'make            build the gateway and aipassctl into $(B)/'
+	@echo 'make run        build it, serve it here with a demo account and a demo provider; Ctrl-C ends it'
+	@echo '                VAR=dir PORT=n FRESH=1 CHECK=1 PROVIDER_OPENAI_API_KEY=key PROVIDER_OPENAI_BASE_URL=url'
+	@echo 'make test       all tests; make unit, make e2e, make sdk: a part of them'
+	@echo '                SAN=address,undefined or SAN=thread: with a sanitizer'
+	@echo 'make lint       layout, static analysis, the rules of CONTRIBUTING.md'
+	@echo 'make format     lay out all C files'
+	@echo 'make bench      measure latency and throughput'
+	@echo 'make deps       install the Debian packages that all of these need'
+	@echo 'make clean      remove what was built; var/, where make run keeps its data, stays'
 
 .PHONY: clean
 clean:

@@ -1,0 +1,42 @@
+-- What `make run` sells: an account with credit, the models of the documentation with their prices, and a channel to the demo
+-- provider. It is what an admin would type; running it again changes nothing. @key and @provider_url are set by the caller.
+
+INSERT INTO accounts (name, email) VALUES ('demo', 'demo@example.com')
+  ON DUPLICATE KEY UPDATE name = name;
+
+INSERT IGNORE INTO ledger (account_id, kind, amount, reference, note)
+  SELECT id, 'recharge', 10, 'demo-credit', 'to try the gateway' FROM accounts WHERE name = 'demo';
+
+INSERT IGNORE INTO api_keys (account_id, name, key_hash, key_hint)
+  SELECT id, 'demo', UNHEX(SHA2(@key, 256)), CONCAT(LEFT(@key, 10), '...', RIGHT(@key, 4)) FROM accounts WHERE name = 'demo';
+
+INSERT INTO models (name, owned_by, context_tokens, output_tokens_max) VALUES
+  ('gpt-5',             'openai',    400000, 128000),
+  ('claude-sonnet-4-6', 'anthropic', 200000,  64000),
+  ('gemini-2.5-pro',    'google',   1048576,  65536)
+  ON DUPLICATE KEY UPDATE name = name;
+
+-- USD per million tokens.
+INSERT IGNORE INTO prices (model_id, unit, amount, valid_from)
+  SELECT m.id, p.unit, p.amount, '2026-01-01'
+  FROM models m
+  JOIN (SELECT 'gpt-5' AS model, 'input_token' AS unit, 1.25 AS amount
+        UNION ALL SELECT 'gpt-5',             'cached_input_token',  0.125
+        UNION ALL SELECT 'gpt-5',             'output_token',       10
+        UNION ALL SELECT 'claude-sonnet-4-6', 'input_token',         3
+        UNION ALL SELECT 'claude-sonnet-4-6', 'cached_input_token',  0.3
+        UNION ALL SELECT 'claude-sonnet-4-6', 'output_token',       15
+        UNION ALL SELECT 'gemini-2.5-pro',    'input_token',         1.25
+        UNION ALL SELECT 'gemini-2.5-pro',    'cached_input_token',  0.31
+        UNION ALL SELECT 'gemini-2.5-pro',    'output_token',       10) p ON p.model = m.name;
+
+INSERT INTO channels (name, provider, base_url, note) VALUES ('demo', 'demo', @provider_url, 'made-up answers, free')
+  ON DUPLICATE KEY UPDATE base_url = @provider_url;
+
+INSERT INTO channel_keys (channel_id, secret)
+  SELECT c.id, 'demo-provider-key' FROM channels c
+  WHERE c.name = 'demo' AND NOT EXISTS (SELECT 1 FROM channel_keys k WHERE k.channel_id = c.id);
+
+INSERT IGNORE INTO channel_models (channel_id, model_id)
+  SELECT c.id, m.id FROM channels c JOIN models m ON m.name IN ('gpt-5', 'claude-sonnet-4-6', 'gemini-2.5-pro')
+  WHERE c.name = 'demo';

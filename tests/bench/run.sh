@@ -1,0 +1,346 @@
+#!/bin/bash
+# make bench - what the gateway costs, against nginx as a plain keep-alive proxy in front of the same provider simulator.
+#
+# Everything runs on this machine, over loopback, with all that the gateway does switched on: keys, money, journal, usage rows.
+# The two take turns within each measurement and medians are compared, so that the ratios hold where absolute numbers do not.
+# Prints one table with targets and verdicts; the exit status is 0 whatever they are. ROUNDS=1 is a quick look.
+set -euo pipefail
+
+AIPASS_ROOT=$(cd "$(dirname "$0")/../.." && pwd -P)
+AIPASS_BUILD=${AIPASS_BUILD:-$AIPASS_ROOT/build}
+DIR=$AIPASS_BUILD/bench
+# shellcheck source=etc/stack.sh
+. "$AIPASS_ROOT/etc/stack.sh"
+# shellcheck source=tests/bench/measure.sh
+. "$AIPASS_ROOT/tests/bench/measure.sh"
+
+ROUNDS=${ROUNDS:-5}
+ROUND_SECONDS=${ROUND_SECONDS:-2}
+STREAM_COUNTS=${STREAM_COUNTS:-512 2000}
+PORT_FIRST=21000
+PACE_MS=20
+STREAM_EVENTS=200
+RAMP_MS=1000
+COLD_STARTS=5
+BIG_BYTES=200000
+KEY=sk-aip-bench-$(stack_random 16)
+NGINX_PID='' NGINX_PORT='' TLS_PID='' TLS_PORT='' NGINX_TLS_PORT=''
+
+# ---- what runs ----
+
+free_port() {
+    local port=$1
+    while stack_is_listening "$port"; do port=$((port + 1)); done
+    echo "$port"
+}
+
+make_certificate() {
+    openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext 'subjectAltName=IP:127.0.0.1' \
+        -keyout "$DIR/etc/tls.key" -out "$DIR/etc/tls.pem" 2>"$DIR/log/openssl.log"
+}
+
+start_tls_provider() {
+    rm -f "$DIR/tls.port"
+    stack_start provider-tls "$AIPASS_BUILD/tests/provider/provider" --port 0 --port-file "$DIR/tls.port" \
+        --tls-cert "$DIR/etc/tls.pem" --tls-key "$DIR/etc/tls.key" --die-with-parent
+    TLS_PID=$!
+    stack_until 100 test -s "$DIR/tls.port" || stack_fail "the TLS provider did not start" "$DIR/log/provider-tls.log"
+    TLS_PORT=$(<"$DIR/tls.port")
+}
+
+write_nginx_config() {
+    cat >"$DIR/etc/nginx.conf" <<CONF
+daemon off;
+worker_processes 1;
+pid $DIR/nginx.pid;
+error_log $DIR/log/nginx.log warn;
+worker_rlimit_nofile 16384;
+events { worker_connections 8192; }
+http {
+    access_log off;
+    client_max_body_size 40m;
+    client_body_buffer_size 512k;
+    client_body_temp_path $DIR/tmp/nginx-body;
+    proxy_temp_path $DIR/tmp/nginx-proxy;
+    fastcgi_temp_path $DIR/tmp/nginx-fastcgi;
+    uwsgi_temp_path $DIR/tmp/nginx-uwsgi;
+    scgi_temp_path $DIR/tmp/nginx-scgi;
+    keepalive_requests 100000000;
+    proxy_http_version 1.1;
+    proxy_set_header Connection "";
+    proxy_buffering off;
+    proxy_read_timeout 600s;
+    upstream plain { server ${STACK_PROVIDER_URL#http://}; keepalive 64; keepalive_requests 100000000; }
+    upstream tls { server 127.0.0.1:$TLS_PORT; keepalive 64; keepalive_requests 100000000; }
+    server { listen 127.0.0.1:$NGINX_PORT backlog=4096; location / { proxy_pass http://plain; } }
+    server {
+        listen 127.0.0.1:$NGINX_TLS_PORT backlog=4096;
+        location / {
+            proxy_pass https://tls;
+            proxy_ssl_verify on;
+            proxy_ssl_trusted_certificate $DIR/etc/tls.pem;
+            proxy_ssl_name 127.0.0.1;
+        }
+    }
+}
+CONF
+}
+
+start_nginx() {
+    NGINX_PORT=$(free_port $((PORT_FIRST + 100)))
+    NGINX_TLS_PORT=$(free_port $((NGINX_PORT + 1)))
+    write_nginx_config
+    stack_start nginx nginx -p "$DIR" -c "$DIR/etc/nginx.conf"
+    NGINX_PID=$!
+    stack_until 100 stack_is_listening "$NGINX_TLS_PORT" || stack_fail "nginx did not start" "$DIR/log/nginx.log"
+}
+
+seed() {
+    stack_sql --quick <<SQL
+SET @provider = '$STACK_PROVIDER_URL/v1', @tls = 'https://127.0.0.1:$TLS_PORT/v1';
+INSERT INTO accounts (name) VALUES ('bench');
+INSERT INTO ledger (account_id, kind, amount) SELECT id, 'recharge', 1000000 FROM accounts WHERE name = 'bench';
+INSERT INTO api_keys (account_id, name, key_hash) SELECT id, 'bench', UNHEX(SHA2('$KEY', 256)) FROM accounts WHERE name = 'bench';
+INSERT INTO models (name) VALUES ('bench'), ('bench-tls');
+INSERT INTO prices (model_id, unit, amount) SELECT id, 'input_token', 1.25 FROM models UNION ALL SELECT id, 'output_token', 10 FROM models;
+INSERT INTO channels (name, provider, base_url) VALUES ('bench', 'demo', @provider), ('bench-tls', 'demo', @tls);
+INSERT INTO channel_keys (channel_id, secret) SELECT id, 'provider-key' FROM channels;
+INSERT INTO channel_models (channel_id, model_id) SELECT c.id, m.id FROM channels c JOIN models m ON m.name = c.name;
+SQL
+}
+
+# write_body FILE MODEL BYTES CONTROLS MEMBERS
+write_body() {
+    printf '{"model":"%s","max_tokens":1000%s,"messages":[{"role":"user","content":"[[sim %s]] %s"}]}' \
+        "$2" "$5" "$4" "$(head -c "$3" /dev/zero | tr '\0' a)" >"$DIR/$1"
+}
+
+write_bodies() {
+    write_body small.json bench 1000 tokens=10 ''
+    write_body big.json bench "$BIG_BYTES" tokens=10 ''
+    write_body stream.json bench 100 "tokens=$STREAM_EVENTS,pace=$PACE_MS" ',"stream":true'
+    write_body stream-tls.json bench-tls "$BIG_BYTES" "tokens=$STREAM_EVENTS,pace=$PACE_MS" ',"stream":true'
+}
+
+start_all() {
+    rm -rf "$DIR"
+    stack_init "$DIR"
+    make_certificate
+    STACK_SETTINGS="tls_ca_file = $DIR/etc/tls.pem"
+    stack_start_database
+    stack_migrate
+    stack_start_provider
+    start_tls_provider
+    seed
+    stack_start_web "$PORT_FIRST"
+    start_nginx
+    write_bodies
+}
+
+# shellcheck disable=SC2317 # called by a trap
+stop_all() {
+    [ $? = 0 ] || echo "the benchmark did not finish; logs are in $DIR/log" >&2
+    [ -z "$NGINX_PID" ] || stack_end "$NGINX_PID"
+    [ -z "$TLS_PID" ] || stack_end "$TLS_PID"
+    stack_stop
+    rm -rf "$DIR/data"
+    exit 0
+}
+
+port_of() {
+    case $1 in
+    nginx) echo "$NGINX_PORT" ;;
+    nginx-tls) echo "$NGINX_TLS_PORT" ;;
+    direct) echo "${STACK_PROVIDER_URL##*:}" ;;
+    *) echo "$STACK_PORT" ;;
+    esac
+}
+
+# ---- requests ----
+
+declare -A SAMPLES # "what.side" -> numbers of all rounds
+note() { SAMPLES[$1]="${SAMPLES[$1]:-} $2"; }
+# shellcheck disable=SC2086 # a list of numbers
+of() { median ${SAMPLES[$1]:-}; }
+
+# one_round SIDE CONNECTIONS BODY LABEL - a run of the load generator and who used how much of the processor.
+one_round() {
+    local side=$1 label=$4 part json ok
+    local -A before
+    for part in nginx lighttpd gateway mariadb; do before[$part]=$(cpu_of $part); done
+    json=$(load --port "$(port_of "$side")" --body "$DIR/$3" --connections "$2" --seconds "$ROUND_SECONDS")
+    ok=$(value "$json" ok)
+    note "$label.rps.$side" "$(value "$json" requests_per_second)"
+    note "$label.p50.$side" "$(value "$json" latency_us.p50)"
+    note "$label.p99.$side" "$(value "$json" latency_us.p99)"
+    note "$label.failed.$side" "$(($(value "$json" requests) - ok))"
+    note "$label.ok.$side" "$ok"
+    for part in nginx lighttpd gateway mariadb; do
+        note "$label.cpu.$part.$side" "$(ratio "$(cpu_of $part) - ${before[$part]}" "$ok")"
+    done
+}
+
+# rounds CONNECTIONS BODY LABEL - both sides in turn, after a warm-up that does not count.
+rounds() {
+    local i side
+    for side in nginx gateway; do
+        load --port "$(port_of $side)" --body "$DIR/$2" --connections "$1" --seconds 0.3 >/dev/null
+    done
+    for ((i = 0; i < ROUNDS; i++)); do
+        for side in nginx gateway; do one_round "$side" "$1" "$2" "$3"; done
+    done
+}
+
+database_counts() {
+    echo 'SELECT (SELECT COALESCE(SUM(n), 0) FROM account_state), (SELECT COALESCE(SUM(last_segment), 0) FROM journal_positions), (SELECT COUNT(*) FROM usage_log);' |
+        stack_sql --quick
+}
+
+compare() { # LABEL KEY UNIT [TARGET CONDITION] - one row of nginx against gateway; CONDITION sees r, the ratio
+    local n g r
+    n=$(of "$2.nginx") g=$(of "$2.gateway")
+    r=$(ratio "$g" "$n")
+    row "$1, $3" "$n" "$g" "$r" "${4:-}" "${5:+${5//r/$r}}"
+}
+
+report_requests() { # CONNECTIONS LABEL
+    local web gateway database total nginx r
+    heading "$1 connection$([ "$1" = 1 ] || echo s), 1 kB request, whole answer: medians of $ROUNDS rounds"
+    compare 'requests' "$2.rps" '1/s'
+    if [ "$1" = 1 ]; then
+        compare 'latency p50' "$2.p50" us '<= 4x' 'r <= 4'
+    else
+        compare 'latency p50' "$2.p50" us
+    fi
+    compare 'latency p99' "$2.p99" us
+    row 'failed requests' "$(of "$2.failed.nginx")" "$(of "$2.failed.gateway")" - none "$(of "$2.failed.gateway") == 0"
+    nginx=$(of "$2.cpu.nginx.nginx")
+    web=$(of "$2.cpu.lighttpd.gateway") gateway=$(of "$2.cpu.gateway.gateway") database=$(of "$2.cpu.mariadb.gateway")
+    total=$(calc "$web + $gateway + $database")
+    r=$(ratio "$total" "$nginx")
+    row 'processor a request: web server, us' "$nginx" "$web" "$(ratio "$web" "$nginx")"
+    row 'processor a request: gateway, us' - "$gateway" "$(ratio "$gateway" "$nginx")"
+    row 'processor a request: MariaDB, us' - "$database" "$(ratio "$database" "$nginx")"
+    row 'processor a request: together, us' "$nginx" "$total" "$r" '<= 6x' "$r <= 6"
+}
+
+measure_requests() {
+    local takes commits rows takes2 commits2 rows2 per
+    rounds 1 small.json one
+    report_requests 1 one
+    sleep 1
+    read -r takes commits rows < <(database_counts)
+    rounds 32 small.json many
+    sleep 1
+    read -r takes2 commits2 rows2 < <(database_counts)
+    report_requests 32 many
+    per=$(ratio "($takes2 - $takes) * 1000" "$rows2 - $rows")
+    row 'lease takes per 1,000 requests' - "$per" - '< 50' "$per < 50"
+    row 'journal commits per 1,000 requests' - "$(ratio "($commits2 - $commits) * 1000" "$rows2 - $rows")" -
+}
+
+measure_big_body() {
+    local n g beyond
+    rounds 1 big.json big
+    rounds 1 small.json base
+    n=$(calc "$(of big.p50.nginx) - $(of base.p50.nginx)")
+    g=$(calc "$(of big.p50.gateway) - $(of base.p50.gateway)")
+    beyond=$(calc "$g - $n")
+    heading "1 connection, 200 kB request"
+    compare 'latency p50' big.p50 us
+    row 'latency p50 above that of 1 kB, us' "$n" "$g" -
+    row 'the same beyond what nginx adds, us' - "$beyond" - '< 300' "$beyond < 300"
+}
+
+# ---- streams ----
+
+# one_stream_run SIDE STREAMS BODY - JSON of the load generator with "pss_kb", the gateway's most memory while it ran.
+one_stream_run() {
+    local side=$1 peak=0 now load_pid out=$DIR/tmp/streams.json
+    load --port "$(port_of "$side")" --body "$DIR/$3" --connections "$2" --stream --ramp-ms "$RAMP_MS" --timeout 30 >"$out" &
+    load_pid=$!
+    while kill -0 "$load_pid" 2>/dev/null; do
+        now=$(memory_of gateway Pss)
+        [ "${now:-0}" -le "$peak" ] || peak=$now
+        sleep 0.4
+    done
+    wait "$load_pid" || true
+    printf '{"pss_kb":%d,%s' "$peak" "$(cut -c2- "$out")"
+}
+
+measure_streams() { # STREAMS BODY NGINX_SIDE TITLE
+    local count=$1 idle own nginx gateway each gap paces
+    sleep 6 # idle workers leave
+    idle=$(memory_of gateway Pss)
+    own='{}'
+    [ "$3" != nginx ] || own=$(one_stream_run direct "$count" "$2")
+    nginx=$(one_stream_run "$3" "$count" "$2")
+    gateway=$(one_stream_run gateway "$count" "$2")
+    each=$(ratio "$(value "$gateway" pss_kb) - $idle" "$count")
+    gap=$(value "$gateway" gap_us.max)
+    heading "$4"
+    row 'streams lost' "$(value "$nginx" streams_lost)" "$(value "$gateway" streams_lost -1)" - none \
+        "$(value "$gateway" streams_complete) == $count"
+    row 'first event p50, us' "$(value "$nginx" first_event_us.p50)" "$(value "$gateway" first_event_us.p50)" \
+        "$(ratio "$(value "$gateway" first_event_us.p50)" "$(value "$nginx" first_event_us.p50)")"
+    row 'largest gap p50, us' "$(value "$nginx" gap_us.p50)" "$(value "$gateway" gap_us.p50)" -
+    if [ "$3" = nginx ]; then
+        paces=$(calc "($gap - $(value "$own" gap_us.max)) / ($PACE_MS * 1000)")
+        row 'largest gap of all, us' "$(value "$nginx" gap_us.max)" "$gap" -
+        row "the same beyond the simulator's own, paces" \
+            "$(calc "($(value "$nginx" gap_us.max) - $(value "$own" gap_us.max)) / ($PACE_MS * 1000)")" "$paces" - '<= 3' "$paces <= 3"
+    else
+        row 'largest gap of all, us' "$(value "$nginx" gap_us.max)" "$gap" -
+    fi
+    row 'memory of the gateway a stream, kB' - "$each" - '< 50' "$each < 50"
+}
+
+# ---- the process ----
+
+# From exec to the end of the first answer of a fresh process, in plain CGI form: it reads its configuration, connects, knows
+# the key, asks the provider.
+cold_start_us() {
+    local begin end length
+    length=$(stat -c %s "$DIR/small.json")
+    begin=$EPOCHREALTIME
+    env -i PATH="$PATH" GATEWAY_INTERFACE=CGI/1.1 REQUEST_METHOD=POST REQUEST_URI=/v1/chat/completions SERVER_PROTOCOL=HTTP/1.1 \
+        CONTENT_TYPE=application/json CONTENT_LENGTH="$length" HTTP_AUTHORIZATION="Bearer $KEY" \
+        "$AIPASS_BUILD/aipass.fcgi" --config "$DIR/etc/aipass.conf" <"$DIR/small.json" 2>>"$DIR/log/cold.log" | cat >"$DIR/tmp/cold"
+    end=$EPOCHREALTIME
+    grep -q '"choices"' "$DIR/tmp/cold" || echo "cold start: no answer" >>"$DIR/log/cold.log"
+    echo $((${end/./} - ${begin/./}))
+}
+
+measure_process() {
+    local i cold=() rss
+    for ((i = 0; i < COLD_STARTS; i++)); do cold+=("$(cold_start_us)"); done
+    heading "the process"
+    row "memory of an idle process (RSS), kB" - "$IDLE_RSS" - '< 20480' "$IDLE_RSS < 20480"
+    sleep 6
+    rss=$(memory_of gateway Rss max)
+    row "... after all that (RSS of the largest), kB" - "$rss" -
+    row "from exec to the first answer, ms" - "$(calc "$(median "${cold[@]}") / 1000")" - '< 200' "$(median "${cold[@]}") < 200000"
+}
+
+main() {
+    local count begin=$SECONDS
+    "$AIPASS_ROOT/etc/install-deps.sh" build run bench
+    trap stop_all EXIT
+    trap 'exit 130' INT TERM
+    start_all
+    echo "AIPass Hub against nginx as a plain proxy; $(nproc) processors, everything over loopback"
+    sleep 1
+    IDLE_RSS=$(memory_of gateway Rss max)
+    measure_requests
+    measure_big_body
+    for count in $STREAM_COUNTS; do
+        measure_streams "$count" stream.json nginx "$count streams, $STREAM_EVENTS events each, one every $PACE_MS ms"
+    done
+    for count in $STREAM_COUNTS; do
+        measure_streams "$count" stream-tls.json nginx-tls "$count streams over TLS to the provider, 200 kB requests"
+    done
+    measure_process
+    printf '\nmeasured in %d s\n' $((SECONDS - begin))
+}
+
+main

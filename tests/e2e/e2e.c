@@ -1,0 +1,110 @@
+/* e2e - the end-to-end tests: the real program behind the real web server, with a real MariaDB
+ * and a simulated provider.
+ *
+ *   e2e [WORD]...   runs the parts whose name contains one of the words; all without any
+ *
+ * $AIPASS_E2E_KEEP keeps the files of a run. Returns 0 when every test passed. */
+#include "tests/e2e/stack.h"
+#include "tests/e2e/suites.h"
+
+#include <curl/curl.h>
+#include <mysql.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PARTS_MAX = 12, TEST_TIMEOUT_S = 60 };
+
+/* Parts that share a stack, in order; none: each test starts its own. */
+struct run {
+    const char *name;
+    bool has_stack;
+    struct stack_options stack;
+    const struct suite_part *parts[PARTS_MAX];
+};
+
+static const struct run runs[] = {
+    {"answers",
+     true,             {0},
+     {&part_chat, &part_stream, &part_override, &part_gone, &part_failover, &part_error, &part_key,
+      &part_path, &part_canary, &part_drain}                      },
+    {"money",   true,  {.webs = 2},      {&part_race, &part_drain}},
+    {"crash",   false, {0},              {&part_crash}            },
+    {"outage",  false, {0},              {&part_outage}           },
+    {"cgi",     true,  {.is_cgi = true}, {&part_cgi}              },
+};
+
+static const struct run *current;
+
+static bool is_wanted(const struct suite_part *part, int words_n, char **words)
+{
+    for (int i = 0; i < words_n; i++)
+        if (strstr(part->name, words[i]) != NULL)
+            return true;
+    return words_n == 0;
+}
+
+static void seed_run(void)
+{
+    seed_base();
+    for (size_t i = 0; i < PARTS_MAX && current->parts[i] != NULL; i++)
+        if (current->parts[i]->seed != NULL)
+            current->parts[i]->seed();
+}
+
+/* The wanted parts of a run as a suite; NULL when there are none. */
+static Suite *make_suite(const struct run *r, int words_n, char **words)
+{
+    Suite *suite = NULL;
+    for (size_t i = 0; i < PARTS_MAX && r->parts[i] != NULL; i++) {
+        if (!is_wanted(r->parts[i], words_n, words))
+            continue;
+        TCase *t = tcase_create(r->parts[i]->name);
+        tcase_set_timeout(t, TEST_TIMEOUT_S);
+        r->parts[i]->add(t);
+        if (suite == NULL)
+            suite = suite_create(r->name);
+        suite_add_tcase(suite, t);
+    }
+    return suite;
+}
+
+static int execute(const struct run *r, int words_n, char **words)
+{
+    Suite *suite = make_suite(r, words_n, words);
+    if (suite == NULL)
+        return 0;
+    current = r;
+    if (r->has_stack) {
+        struct stack_options options = r->stack;
+        options.seed = seed_run;
+        stack_start(&options);
+    }
+    int64_t begun_us = spawn_now_us();
+    SRunner *runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_FORK);
+    srunner_run_all(runner, getenv("CK_VERBOSITY") != NULL ? CK_ENV : CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    if (failed > 0)
+        stack_print_logs();
+    if (r->has_stack)
+        stack_stop();
+    printf("%s: %.1f s\n", r->name, (double)(spawn_now_us() - begun_us) / 1e6);
+    fflush(stdout);
+    return failed;
+}
+
+int main(int argc, char **argv)
+{
+    int failed = 0;
+    signal(SIGPIPE, SIG_IGN);
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    mysql_library_init(0, NULL, NULL);
+    stack_prepare();
+    for (size_t i = 0; i < sizeof(runs) / sizeof(runs[0]); i++)
+        failed += execute(&runs[i], argc - 1, argv + 1);
+    stack_finish();
+    return failed > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,38 @@
+/* suites - the parts of the end-to-end tests, each in its own file: what it needs in the
+ * database, and its tests.
+ *
+ * e2e.c groups parts into runs that share a stack. All parts may count on the model "demo",
+ * which channel "main" (provider "demo", simulator 0) serves as "demo-2026" for 1.25 USD input,
+ * 0.125 cached input and 10 output per million tokens. */
+#ifndef TESTS_E2E_SUITES_H
+#define TESTS_E2E_SUITES_H
+
+#include <check.h>
+
+struct suite_part {
+    const char *name;
+    void (*seed)(void); /* NULL: the base is enough */
+    void (*add)(TCase *t);
+};
+
+/* The base of every run: model "demo" and channel "main". */
+void seed_base(void);
+
+extern const struct suite_part part_chat;     /* whole and streamed answers, rows, byte for byte */
+extern const struct suite_part part_stream;   /* faults within streams */
+extern const struct suite_part part_override; /* parameter_overrides */
+extern const struct suite_part part_gone;     /* clients that leave */
+extern const struct suite_part part_failover; /* other channels */
+extern const struct suite_part part_error;    /* the error table */
+extern const struct suite_part part_key;      /* keys and how fast SQL counts */
+extern const struct suite_part part_path;     /* paths, models, usage, health */
+extern const struct suite_part part_canary;   /* nothing of a prompt or key is left anywhere */
+extern const struct suite_part part_drain;    /* nothing is left after the end: the last of a run */
+extern const struct suite_part part_race;     /* many requests on little money */
+extern const struct suite_part
+    part_crash; /* processes that die; each test has a stack of its own */
+extern const struct suite_part
+    part_outage; /* MariaDB gone or frozen; each test has a stack of its own */
+extern const struct suite_part part_cgi; /* plain CGI */
+
+#endif

@@ -1,0 +1,104 @@
+#!/bin/bash
+# tests/run-all.sh [unit|e2e|sdk|run]... - runs these suites (all by default). The last line is 'N passed, N failed'.
+#
+# unit  build/tests/unit/test_*: modules, with Check
+# e2e   build/tests/e2e/e2e: the gateway behind lighttpd with MariaDB and the provider simulator
+# sdk   tests/sdk/run.sh: the documentation's examples, the official SDKs, the SQL of README.md
+# run   tests/sdk/make-run.sh: `make run` itself
+set -euo pipefail
+
+cd "$(dirname "$0")/.."
+export AIPASS_BUILD=${AIPASS_BUILD:-$PWD/build}
+LOGS=$AIPASS_BUILD/logs
+UNIT_SECONDS=300
+SUITE_SECONDS=2400
+PASSED=0 FAILED=0
+
+# add_counts LOG - adds what the log's summary lines say; false when there is none. Check's lines, or ours.
+add_counts() {
+    local counts
+    counts=$(awk '
+        /^[0-9]+%: Checks: [0-9]+, Failures: [0-9]+, Errors: [0-9]+/ {
+            gsub(/[^0-9 ]/, " "); passed += $2 - $3 - $4; failed += $3 + $4; seen = 1
+        }
+        /^[0-9]+ passed, [0-9]+ failed/ { passed += $1; failed += $3; seen = 1 }
+        END { if (seen) print passed, failed }' "$1")
+    [ -n "$counts" ] || return 1
+    PASSED=$((PASSED + ${counts% *}))
+    FAILED=$((FAILED + ${counts#* }))
+    [ "${counts#* }" = 0 ] || return 2
+}
+
+# judge NAME LOG STATUS - counts a program's results; one that ended badly without telling a failure is a failure itself.
+judge() {
+    local rc=0
+    add_counts "$2" || rc=$?
+    if [ "$rc" = 1 ] || { [ "$rc" = 0 ] && [ "$3" != 0 ]; }; then
+        FAILED=$((FAILED + 1))
+        echo "FAIL $1: ended with status $3; log: $2"
+        return 0
+    fi
+    [ "$rc" = 0 ] || echo "FAIL $1; log: $2"
+}
+
+build() {
+    local log=$LOGS/build.log
+    if ! env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -j2 SAN="${SAN:-}" "$@" >"$log" 2>&1; then
+        tail -n 40 "$log"
+        echo "FAIL build of $*; log: $log"
+        FAILED=$((FAILED + 1))
+        return 1
+    fi
+}
+
+run_unit() {
+    local source name log rc before
+    build unit-tests || return 0
+    for source in tests/unit/test_*.c; do
+        name=$(basename "$source" .c)
+        log=$LOGS/$name.log
+        before=$PASSED
+        rc=0
+        timeout "$UNIT_SECONDS" "$AIPASS_BUILD/tests/unit/$name" >"$log" 2>&1 </dev/null || rc=$?
+        [ "$rc" = 0 ] || tail -n 40 "$log"
+        judge "$name" "$log" "$rc"
+        printf '%4d  %s\n' $((PASSED - before)) "$name"
+    done
+}
+
+# run_program NAME COMMAND... - one that prints as it goes.
+run_program() {
+    local name=$1 rc=0
+    shift
+    build e2e-tests || return 0
+    timeout --foreground "$SUITE_SECONDS" "$@" </dev/null 2>&1 | tee "$LOGS/$name.log" || rc=$?
+    judge "$name" "$LOGS/$name.log" "$rc"
+}
+
+run_suite() {
+    local passed=$PASSED failed=$FAILED seconds=$SECONDS
+    echo "== $1"
+    case $1 in
+    unit) run_unit ;;
+    e2e) run_program e2e "$AIPASS_BUILD/tests/e2e/e2e" ;;
+    sdk) run_program sdk tests/sdk/run.sh ;;
+    run) run_program run tests/sdk/make-run.sh ;;
+    *) echo "usage: tests/run-all.sh [unit|e2e|sdk|run]..." >&2 && exit 2 ;;
+    esac
+    echo "== $1: $((PASSED - passed)) passed, $((FAILED - failed)) failed in $((SECONDS - seconds)) s"
+}
+
+main() {
+    local suite
+    [ $# -gt 0 ] || set -- unit e2e sdk run
+    etc/install-deps.sh build run test
+    mkdir -p "$LOGS" "$AIPASS_BUILD/tmp"
+    for suite in "$@"; do
+        run_suite "$suite"
+    done
+    echo
+    echo "$PASSED passed, $FAILED failed"
+    [ "$FAILED" = 0 ]
+}
+
+main "$@"
