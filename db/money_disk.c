@@ -28,6 +28,7 @@ static enum err disk_open(void *self, const char *path, enum disk_mode mode, int
     static const int flags[] = {
         [DISK_READ] = O_RDONLY,
         [DISK_CREATE] = O_RDWR | O_CREAT | O_EXCL,
+        [DISK_EDIT] = O_RDWR,
         [DISK_OPEN] = O_RDWR | O_CREAT,
         [DISK_APPEND] = O_WRONLY | O_CREAT | O_APPEND,
     };

@@ -131,6 +131,7 @@ int64_t lease_plan(const struct lease_take *take, int64_t available_nusd, int64_
 enum disk_mode {
     DISK_READ,
     DISK_CREATE, /* read and write; must not exist */
+    DISK_EDIT,   /* read and write; must exist */
     DISK_OPEN,   /* read and write; made when missing */
     DISK_APPEND, /* as DISK_OPEN, each disk_append goes to the end */
 };

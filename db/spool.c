@@ -163,7 +163,7 @@ static enum err lock_dir(const struct money_ops *ops, const char *dir, int *out)
     const struct money_disk_ops *d = &ops->disk;
     char path[SPOOL_PATH_MAX];
     int fd = -1;
-    enum err e = d->open(d->self, file_in(path, dir, FILE_LOCK), DISK_OPEN, &fd);
+    enum err e = d->open(d->self, file_in(path, dir, FILE_LOCK), DISK_EDIT, &fd);
     if (e)
         return e;
     e = d->lock(d->self, fd);
@@ -253,11 +253,14 @@ void spool_sweep(const struct money_ops *ops, const char *root, const char *name
         if (made_ms < 0 || ops->clock.wall_ms(ops->clock.self) - made_ms < SPOOL_STALE_MS)
             return;
     }
-    if (lock_dir(ops, dir, &fd))
+    /* ERR_END: whoever was at it has removed the lock already, or died before it had one. */
+    enum err e = lock_dir(ops, dir, &fd);
+    if (e && e != ERR_END)
         return;
     if (!remove_dir(ops, dir))
         log_info("spool_swept", "path=%s", dir);
-    ops->disk.close(ops->disk.self, fd);
+    if (fd >= 0)
+        ops->disk.close(ops->disk.self, fd);
 }
 
 /* ---- rejected lines ---- */

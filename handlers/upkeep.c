@@ -31,6 +31,7 @@ static bool run_once(const struct app *app)
     is_busy |= catalog_refresh(app->catalogs);
     is_busy |= money_upkeep(app->money);
     transfer_pool_upkeep(app->transfers);
+    is_busy |= db_tidy(app->db);
     return is_busy;
 }
 

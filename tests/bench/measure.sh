@@ -57,8 +57,8 @@ median() {
     printf '%s\n' "$@" | sort -g | awk '{ v[NR] = $1 } END { if (NR == 0) print 0; else if (NR % 2) print v[(NR + 1) / 2]; else print (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
 }
 
-# calc EXPRESSION - with awk's arithmetic; two decimals at most.
-calc() { awk "BEGIN { printf \"%.2f\", ($1) }" 2>/dev/null | sed 's/\.00$//'; }
+# calc EXPRESSION - with awk's arithmetic; as many decimals as are of use.
+calc() { awk "BEGIN { n = ($1); printf n >= 100 || n <= -100 || n == int(n) ? \"%.0f\" : \"%.2f\", n }" 2>/dev/null; }
 ratio() { calc "($2) > 0 ? ($1) / ($2) : 0"; }
 is_true() { awk "BEGIN { exit !($1) }"; }
 

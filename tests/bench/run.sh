@@ -16,10 +16,10 @@ DIR=$AIPASS_BUILD/bench
 
 ROUNDS=${ROUNDS:-5}
 ROUND_SECONDS=${ROUND_SECONDS:-2}
-STREAM_COUNTS=${STREAM_COUNTS:-512 2000}
+# count:ms between events:events of each. The last is what two processors can carry, whoever relays it.
+STREAMS=${STREAMS:-512:20:200 2000:20:200 2000:200:25}
+TLS_STREAMS=${TLS_STREAMS:-512:20:200 2000:200:25}
 PORT_FIRST=21000
-PACE_MS=20
-STREAM_EVENTS=200
 RAMP_MS=1000
 COLD_STARTS=5
 BIG_BYTES=200000
@@ -118,8 +118,6 @@ write_body() {
 write_bodies() {
     write_body small.json bench 1000 tokens=10 ''
     write_body big.json bench "$BIG_BYTES" tokens=10 ''
-    write_body stream.json bench 100 "tokens=$STREAM_EVENTS,pace=$PACE_MS" ',"stream":true'
-    write_body stream-tls.json bench-tls "$BIG_BYTES" "tokens=$STREAM_EVENTS,pace=$PACE_MS" ',"stream":true'
 }
 
 start_all() {
@@ -254,45 +252,65 @@ measure_big_body() {
 
 # ---- streams ----
 
-# one_stream_run SIDE STREAMS BODY - JSON of the load generator with "pss_kb", the gateway's most memory while it ran.
+# one_stream_run SIDE STREAMS - JSON of the load generator with "pss_kb", the gateway's most memory while it ran, and "cpu_us", what the
+# side used of the processor.
 one_stream_run() {
-    local side=$1 peak=0 now load_pid out=$DIR/tmp/streams.json
-    load --port "$(port_of "$side")" --body "$DIR/$3" --connections "$2" --stream --ramp-ms "$RAMP_MS" --timeout 30 >"$out" &
+    local side=$1 peak=0 now load_pid cpu part parts out=$DIR/tmp/streams.json
+    parts=(nginx)
+    [ "$side" != gateway ] || parts=(lighttpd gateway)
+    cpu=0
+    for part in "${parts[@]}"; do cpu=$((cpu - $(cpu_of "$part"))); done
+    load --port "$(port_of "$side")" --body "$DIR/stream.json" --connections "$2" --stream --ramp-ms "$RAMP_MS" --timeout 30 >"$out" &
     load_pid=$!
     while kill -0 "$load_pid" 2>/dev/null; do
         now=$(memory_of gateway Pss)
         [ "${now:-0}" -le "$peak" ] || peak=$now
-        sleep 0.4
+        sleep 0.7
     done
     wait "$load_pid" || true
-    printf '{"pss_kb":%d,%s' "$peak" "$(cut -c2- "$out")"
+    for part in "${parts[@]}"; do cpu=$((cpu + $(cpu_of "$part"))); done
+    printf '{"pss_kb":%d,"cpu_us":%d,%s' "$peak" "$cpu" "$(cut -c2- "$out")"
 }
 
-measure_streams() { # STREAMS BODY NGINX_SIDE TITLE
-    local count=$1 idle own nginx gateway each gap paces
+# one_setting COUNT:MS:EVENTS BODY_BYTES MODEL NGINX_SIDE TITLE
+one_setting() {
+    local count pace events idle own nginx gateway gap each
+    IFS=: read -r count pace events <<<"$1"
+    write_body stream.json "$3" "$2" "tokens=$events,pace=$pace" ',"stream":true'
     sleep 6 # idle workers leave
     idle=$(memory_of gateway Pss)
     own='{}'
-    [ "$3" != nginx ] || own=$(one_stream_run direct "$count" "$2")
-    nginx=$(one_stream_run "$3" "$count" "$2")
-    gateway=$(one_stream_run gateway "$count" "$2")
-    each=$(ratio "$(value "$gateway" pss_kb) - $idle" "$count")
-    gap=$(value "$gateway" gap_us.max)
-    heading "$4"
+    [ "$4" != nginx ] || own=$(one_stream_run direct "$count")
+    nginx=$(one_stream_run "$4" "$count")
+    gateway=$(one_stream_run gateway "$count")
+    heading "$count streams$5, $events events each, one every $pace ms"
     row 'streams lost' "$(value "$nginx" streams_lost)" "$(value "$gateway" streams_lost -1)" - none \
         "$(value "$gateway" streams_complete) == $count"
-    row 'first event p50, us' "$(value "$nginx" first_event_us.p50)" "$(value "$gateway" first_event_us.p50)" \
-        "$(ratio "$(value "$gateway" first_event_us.p50)" "$(value "$nginx" first_event_us.p50)")"
-    row 'largest gap p50, us' "$(value "$nginx" gap_us.p50)" "$(value "$gateway" gap_us.p50)" -
-    if [ "$3" = nginx ]; then
-        paces=$(calc "($gap - $(value "$own" gap_us.max)) / ($PACE_MS * 1000)")
-        row 'largest gap of all, us' "$(value "$nginx" gap_us.max)" "$gap" -
-        row "the same beyond the simulator's own, paces" \
-            "$(calc "($(value "$nginx" gap_us.max) - $(value "$own" gap_us.max)) / ($PACE_MS * 1000)")" "$paces" - '<= 3' "$paces <= 3"
-    else
-        row 'largest gap of all, us' "$(value "$nginx" gap_us.max)" "$gap" -
+    pair 'first event p50, us' "$nginx" "$gateway" first_event_us.p50
+    pair 'largest gap of a stream p50, us' "$nginx" "$gateway" gap_us.p50
+    pair 'largest gap of all, us' "$nginx" "$gateway" gap_us.max
+    if [ "$4" = nginx ]; then
+        gap=$(calc "($(value "$gateway" gap_us.max) - $(value "$own" gap_us.max)) / ($pace * 1000)")
+        row "... beyond the simulator's own, in paces" \
+            "$(calc "($(value "$nginx" gap_us.max) - $(value "$own" gap_us.max)) / ($pace * 1000)")" "$gap" - '<= 3' "$gap <= 3"
     fi
+    pair 'processor an event, web server and gateway, us' "$(per_event "$nginx")" "$(per_event "$gateway")" cpu_us
+    each=$(ratio "$(value "$gateway" pss_kb) - $idle" "$count")
     row 'memory of the gateway a stream, kB' - "$each" - '< 50' "$each < 50"
+}
+
+# per_event JSON - its cpu_us divided by its events.
+per_event() { printf '{"cpu_us":%s}' "$(ratio "$(value "$1" cpu_us)" "$(value "$1" events)")"; }
+
+# pair TITLE JSON JSON NAME - a row of the same number of both.
+pair() { row "$1" "$(value "$2" "$4")" "$(value "$3" "$4")" "$(ratio "$(value "$3" "$4")" "$(value "$2" "$4")")"; }
+
+measure_streams() {
+    local setting
+    for setting in $STREAMS; do one_setting "$setting" 100 bench nginx ''; done
+    for setting in $TLS_STREAMS; do
+        one_setting "$setting" "$BIG_BYTES" bench-tls nginx-tls ' over TLS to the provider with 200 kB requests'
+    done
 }
 
 # ---- the process ----
@@ -323,7 +341,7 @@ measure_process() {
 }
 
 main() {
-    local count begin=$SECONDS
+    local begin=$SECONDS
     "$AIPASS_ROOT/etc/install-deps.sh" build run bench
     trap stop_all EXIT
     trap 'exit 130' INT TERM
@@ -333,12 +351,7 @@ main() {
     IDLE_RSS=$(memory_of gateway Rss max)
     measure_requests
     measure_big_body
-    for count in $STREAM_COUNTS; do
-        measure_streams "$count" stream.json nginx "$count streams, $STREAM_EVENTS events each, one every $PACE_MS ms"
-    done
-    for count in $STREAM_COUNTS; do
-        measure_streams "$count" stream-tls.json nginx-tls "$count streams over TLS to the provider, 200 kB requests"
-    done
+    measure_streams
     measure_process
     printf '\nmeasured in %d s\n' $((SECONDS - begin))
 }
