@@ -231,7 +231,12 @@ static bool is_ours_to_look_at(struct money *m, const char *dir, const char *ins
     if (strcmp(owner.host_id, m->host_id) == 0)
         return true;
     enum err e = m->ops.db.age(m->ops.db.self, owner.process, &age_ms);
-    return e == ERR_END || (e == ERR_OK && age_ms >= FOREIGN_STALE_MS);
+    if (e == ERR_END) {
+        /* It never leased, or its row was deleted. One that begins just now has no row either. */
+        age_ms = m->ops.clock.wall_ms(m->ops.clock.self) - ulid_wall_ms(owner.process);
+        e = ERR_OK;
+    }
+    return !e && age_ms >= FOREIGN_STALE_MS;
 }
 
 /* Returns whether there was something to adopt. */

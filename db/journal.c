@@ -408,7 +408,12 @@ void journal_stats(struct money *m, struct journal_stats *out)
 
 bool journal_is_clean(struct money *m)
 {
-    struct journal_stats st;
-    journal_stats(m, &st);
-    return !st.running && !st.unflushed_segments;
+    struct journal *j = &m->journal;
+    pthread_mutex_lock(&j->mu);
+    /* A line leaves `reserved` in the moment in which it makes its segment unflushed. */
+    bool is_clean = !j->reserved;
+    for (const struct segment *s = j->first; s && is_clean; s = s->next)
+        is_clean = !is_unflushed(s);
+    pthread_mutex_unlock(&j->mu);
+    return is_clean && !slots_used(m);
 }

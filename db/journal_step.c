@@ -295,8 +295,10 @@ static bool step_flush(struct money *m)
     } else {
         j->flush_at_ms = now + retry_after_ms(e);
     }
+    bool is_news = e != j->flush_error;
+    j->flush_error = e;
     pthread_mutex_unlock(&j->mu);
-    if (!is_done)
+    if (!is_done && is_news)
         log_warn("journal_flush", "segment=%llu error=%s", (unsigned long long)src.number, err_name(e));
     return is_done;
 }

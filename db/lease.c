@@ -125,6 +125,12 @@ static void sort_failed(struct lease_account *a, enum err e, int64_t now_ms)
     }
 }
 
+static void begin_doubt(struct money *m, struct lease_account *a)
+{
+    a->has_doubt = true;
+    a->doubt_seq = lease_seq(m);
+}
+
 /* ---- one give-back; a->mu held and is_busy set on entry and on return, not held during the operation ---- */
 
 static enum err give_back(struct money *m, struct lease_account *a, int64_t nusd)
@@ -147,7 +153,7 @@ static enum err give_back(struct money *m, struct lease_account *a, int64_t nusd
         lease_apply(a, &g.row, began, true);
     } else if (e == ERR_DB_UNKNOWN) {
         a->doubtful_nusd += nusd;
-        a->doubt_seq = lease_seq(m);
+        begin_doubt(m, a);
     }
     return e;
 }
@@ -173,6 +179,8 @@ static enum err take_once(struct money *m, struct lease_account *a, struct lease
         lease_apply(a, &t->row, began, e == ERR_OK);
     if (e == ERR_OK)
         atomic_fetch_add(&m->takes, 1);
+    if (e == ERR_DB_UNKNOWN)
+        begin_doubt(m, a); /* what it may have leased is found by reading the row, if not before by the next take */
     return e;
 }
 
@@ -213,9 +221,12 @@ static void call_for_money(struct money *m, struct lease_account *a)
 static void take_for_waiters(struct money *m, struct lease_account *a)
 {
     int64_t needs[TAKE_NEEDS_MAX];
+    enum err e = ERR_OK;
     a->is_busy = true;
-    if (a->doubtful_nusd && give_back(m, a, 0) == ERR_OK)
+    if (a->has_doubt) {
+        e = give_back(m, a, 0);
         serve_waiters(a);
+    }
     struct lease_take t = {
         .process = m->id,
         .account_id = a->id,
@@ -225,16 +236,15 @@ static void take_for_waiters(struct money *m, struct lease_account *a)
         .lease_max_nusd = m->config->lease_max_nusd,
         .n_floor = a->n,
     };
-    if (t.needs_n) {
-        enum err e = take_once(m, a, &t);
-        int64_t now = money_mono_ms(m);
-        if (e == ERR_OK || e == ERR_NO_FUNDS) {
-            serve_waiters(a);
-            if (sort_refused(a, &t, now))
-                call_for_money(m, a);
-        } else {
-            sort_failed(a, e, now);
-        }
+    if (t.needs_n && !e)
+        e = take_once(m, a, &t);
+    int64_t now = money_mono_ms(m);
+    if (t.needs_n && (e == ERR_OK || e == ERR_NO_FUNDS)) {
+        serve_waiters(a);
+        if (sort_refused(a, &t, now))
+            call_for_money(m, a);
+    } else if (t.needs_n) {
+        sort_failed(a, e, now);
     }
     a->is_busy = false;
     serve_waiters(a);
@@ -354,11 +364,11 @@ static void give_free(struct money *m, struct lease_account *a)
 {
     pthread_mutex_lock(&a->mu);
     int64_t nusd = lease_free(a);
-    if (!a->is_busy && (nusd > 0 || a->doubtful_nusd)) {
+    if (!a->is_busy && (nusd > 0 || a->has_doubt)) {
         a->is_busy = true;
         enum err e = give_back(m, a, nusd > 0 ? nusd : 0);
         if (e)
-            log_warn("lease_give", "account=%lld error=%s", (long long)a->id, err_name(e));
+            log_debug("lease_give", "account=%lld error=%s", (long long)a->id, err_name(e));
         a->is_busy = false;
         serve_waiters(a);
         pthread_cond_broadcast(&a->cond);
@@ -398,7 +408,7 @@ void lease_give_idle(struct money *m)
         struct lease_account *a = list[i];
         pthread_mutex_lock(&a->mu);
         bool is_idle = !a->held_nusd && !a->waiters && now - a->used_ms >= m->config->lease_idle_ms;
-        bool is_due = a->doubtful_nusd || (is_idle && lease_free(a) > 0);
+        bool is_due = a->has_doubt || (is_idle && lease_free(a) > 0);
         pthread_mutex_unlock(&a->mu);
         if (is_due)
             give_free(m, a);

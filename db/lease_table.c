@@ -176,7 +176,7 @@ int64_t lease_free(const struct lease_account *a)
 bool lease_is_zero(const struct lease_account *a)
 {
     return !a->granted_nusd && !a->held_nusd && !a->spent_nusd && !a->giving_nusd && !a->doubtful_nusd && !a->closing_nusd &&
-           !a->is_busy && !a->waiters;
+           !a->has_doubt && !a->is_busy && !a->waiters;
 }
 
 uint64_t lease_seq(struct money *m)
@@ -201,14 +201,15 @@ int64_t lease_drop_spent(struct lease_account *a, uint64_t position)
 
 void lease_apply(struct lease_account *a, const struct lease_row *row, uint64_t began, bool has_lock)
 {
-    if (has_lock && began > a->doubt_seq)
+    if (has_lock && began > a->doubt_seq) {
         a->doubtful_nusd = 0;
+        a->has_doubt = false;
+    }
     if (began > a->applied_seq)
         a->applied_seq = began;
     if (!row->exists) {
         /* Only our own last give-back deletes a row; whatever else did, its money is not ours any more. */
         a->granted_nusd = 0;
-        a->doubtful_nusd = 0;
         return;
     }
     if (row->n <= a->n)

@@ -147,9 +147,20 @@ enum err money_open(struct money *m)
 
 /* ---- our row in processes ---- */
 
+/* Somebody on whose machine our lock does not count may have adopted us while we had no row. */
+static bool has_directory(struct money *m)
+{
+    char path[SPOOL_PATH_MAX];
+    return !spool_path(path, m->spool.dir, SPOOL_LOCK) && m->ops.disk.is_same(m->ops.disk.self, m->spool.lock_fd, path);
+}
+
 static enum err insert_row(struct money *m)
 {
     enum err e = m->ops.db.begin(m->ops.db.self, m->id, m->host);
+    if (!e && !has_directory(m)) {
+        money_expel(m);
+        e = ERR_UNAVAILABLE;
+    }
     if (!e) {
         atomic_store(&m->seen_ms, money_mono_ms(m));
         pthread_mutex_lock(&m->journal.mu);
@@ -157,7 +168,7 @@ static enum err insert_row(struct money *m)
         pthread_mutex_unlock(&m->journal.mu);
     }
     pthread_mutex_lock(&m->mu);
-    m->row = !e ? ROW_THERE : e == ERR_DB_UNKNOWN ? ROW_MAYBE : ROW_NONE;
+    m->row = !e ? ROW_THERE : e == ERR_DB_UNKNOWN || e == ERR_UNAVAILABLE ? ROW_MAYBE : ROW_NONE;
     m->row_users += !e;
     pthread_cond_broadcast(&m->changed);
     pthread_mutex_unlock(&m->mu);
@@ -191,7 +202,7 @@ void money_row_done(struct money *m)
 void money_expel(struct money *m)
 {
     if (!atomic_exchange(&m->is_expelled, true))
-        log_error("money_expelled", "process=%s problem=\"its row in processes was removed; restart it\"", m->id);
+        log_error("money_expelled", "process=%s problem=\"its row or its spool directory was removed; restart it\"", m->id);
 }
 
 bool money_may_admit(const struct money *m)
@@ -265,15 +276,16 @@ static void retire(struct money *m, int64_t now_ms)
 static void upkeep_all(struct money *m, int64_t now)
 {
     int64_t rows = 0;
+    pthread_mutex_lock(&m->journal.mu);
+    bool has_thread = m->journal.has_thread;
+    pthread_mutex_unlock(&m->journal.mu);
     if (is_due(now, &m->next_adopt_ms, ADOPT_EVERY_MS)) {
-        pthread_mutex_lock(&m->journal.mu);
-        bool has_thread = m->journal.has_thread;
-        pthread_mutex_unlock(&m->journal.mu);
         (void)adopt_dead(m, has_thread ? ADOPT_MAX : 1);
         if (!spool_count_rejected(&m->ops, m->config->spool_dir, &m->rejected_bytes, &rows) && m->rejected_bytes >= 0)
             atomic_store(&m->rejected_rows, rows);
     }
-    if (is_due(now, &m->next_abandon_ms, ABANDON_EVERY_MS)) {
+    /* Processes of one request leave this to those that stay. */
+    if (has_thread && is_due(now, &m->next_abandon_ms, ABANDON_EVERY_MS)) {
         int removed = 0;
         if (m->ops.db.abandon(m->ops.db.self, m->config->abandon_after_s, &removed) == ERR_OK && removed)
             log_warn("money_abandoned", "processes=%d", removed);
@@ -355,9 +367,8 @@ void money_stop(struct money *m, int64_t timeout_ms)
     if (!atomic_load(&m->is_open))
         return;
     bool is_flushed = flush_all(m, deadline_ms);
-    int running = slots_used(m);
-    if (is_flushed && !running)
+    if (is_flushed && journal_is_clean(m))
         leave(m);
     else
-        log_warn("money_stop", "process=%s running=%d flushed=%d left=\"for adoption\"", m->id, running, is_flushed);
+        log_warn("money_stop", "process=%s running=%d flushed=%d left=\"for adoption\"", m->id, slots_used(m), is_flushed);
 }

@@ -55,9 +55,10 @@ struct lease_account {
     int64_t closing_nusd;       /* in spent and still in held: journal_close was called, hold_settle not yet */
     int64_t giving_nusd;        /* a give-back is on its way */
     int64_t doubtful_nusd;      /* give-backs whose COMMIT had no answer */
+    bool has_doubt;             /* a take or a give-back had no answer: the row is read back under its lock before anything else is done with it */
     uint64_t n;
     uint64_t position;          /* our journal's position as of the last read-back: what was spent up to it is out of granted and of the array */
-    uint64_t doubt_seq;         /* an operation begun after it settles the doubt */
+    uint64_t doubt_seq;         /* when that was; an operation begun after it settles the doubt */
     uint64_t applied_seq;       /* when the operation began whose read-back was taken over last */
     struct spent *spent;        /* by segment ascending; SEGMENT_STUCK last */
     size_t spent_n, spent_cap;
@@ -121,6 +122,7 @@ struct journal {
     int64_t flush_at_ms;      /* after a failure to flush */
     int64_t unflushed_rows;   /* all lines not in the database */
     uint64_t commits;
+    enum err flush_error;     /* how the last flush ended, so that an outage is logged once */
     uint64_t generation;      /* of the database connections that the position was checked on */
     /* written by the thread, read by all */
     _Atomic uint64_t flushed; /* the last segment in the database */
@@ -238,7 +240,7 @@ void journal_clear(struct money *m);
 void journal_hurry(struct money *m);
 /* journal_wake - look again whether something is due. */
 void journal_wake(struct money *m);
-/* journal_is_clean - nothing is unflushed, no slot is in use. */
+/* journal_is_clean - nothing is unflushed, no request runs. */
 bool journal_is_clean(struct money *m);
 ERR_CHECK enum err journal_start(struct money *m);
 void journal_join(struct money *m);

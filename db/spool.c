@@ -9,7 +9,6 @@
 #include <string.h>
 
 #define FILE_OWNER    "owner"
-#define FILE_LOCK     "lock"
 #define FILE_REJECTED "rejected"
 #define OWNER_MAX     512
 #define REJECTED_MAX  ((size_t)64 << 20)
@@ -93,7 +92,7 @@ static enum err make_in(const struct money_ops *ops, const char *dir, const stru
     int fd = -1;
     enum err e = d->mkdir(d->self, dir);
     if (!e)
-        e = d->open(d->self, file_in(path, dir, FILE_LOCK), DISK_CREATE, &fd);
+        e = d->open(d->self, file_in(path, dir, SPOOL_LOCK), DISK_CREATE, &fd);
     if (!e)
         e = d->lock(d->self, fd);
     if (!e)
@@ -163,7 +162,7 @@ static enum err lock_dir(const struct money_ops *ops, const char *dir, int *out)
     const struct money_disk_ops *d = &ops->disk;
     char path[SPOOL_PATH_MAX];
     int fd = -1;
-    enum err e = d->open(d->self, file_in(path, dir, FILE_LOCK), DISK_EDIT, &fd);
+    enum err e = d->open(d->self, file_in(path, dir, SPOOL_LOCK), DISK_EDIT, &fd);
     if (e)
         return e;
     e = d->lock(d->self, fd);

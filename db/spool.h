@@ -18,6 +18,7 @@
 
 #define SPOOL_PATH_MAX  1024
 #define SPOOL_NAME_MAX  64
+#define SPOOL_LOCK      "lock"
 #define SPOOL_NEW       ".new-"
 #define SPOOL_DONE      ".done-"
 #define SPOOL_STALE_MS  60000 /* a .new- directory older than this was left by a dead process */

@@ -26,7 +26,7 @@ say() { printf '  %-14s %s\n' "$1" "$2"; }
 build() {
     local log=$AIPASS_BUILD/make.log seconds=$SECONDS
     mkdir -p "$AIPASS_BUILD"
-    [ -x "$AIPASS_BUILD/aipass.fcgi" ] || say building "the first time takes a minute or two"
+    [ -x "$AIPASS_BUILD/aipass.fcgi" ] || say building "the first time takes a moment"
     env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -C "$AIPASS_ROOT" -j2 SAN="${SAN:-}" all provider >"$log" 2>&1 ||
         stack_fail "the build failed" "$log"
     say built "in $((SECONDS - seconds)) s"

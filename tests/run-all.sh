@@ -9,6 +9,7 @@ set -euo pipefail
 
 cd "$(dirname "$0")/.."
 export AIPASS_BUILD=${AIPASS_BUILD:-$PWD/build}
+export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" # servers, which a user's path on Debian does not have
 LOGS=$AIPASS_BUILD/logs
 UNIT_SECONDS=300
 SUITE_SECONDS=2400

@@ -274,11 +274,10 @@ one_stream_run() {
 
 # one_setting COUNT:MS:EVENTS BODY_BYTES MODEL NGINX_SIDE TITLE
 one_setting() {
-    local count pace events idle own nginx gateway gap each
+    local count pace events own nginx gateway gap each
     IFS=: read -r count pace events <<<"$1"
     write_body stream.json "$3" "$2" "tokens=$events,pace=$pace" ',"stream":true'
     sleep 6 # idle workers leave
-    idle=$(memory_of gateway Pss)
     own='{}'
     [ "$4" != nginx ] || own=$(one_stream_run direct "$count")
     nginx=$(one_stream_run "$4" "$count")
@@ -295,7 +294,7 @@ one_setting() {
             "$(calc "($(value "$nginx" gap_us.max) - $(value "$own" gap_us.max)) / ($pace * 1000)")" "$gap" - '<= 3' "$gap <= 3"
     fi
     pair 'processor an event, web server and gateway, us' "$(per_event "$nginx")" "$(per_event "$gateway")" cpu_us
-    each=$(ratio "$(value "$gateway" pss_kb) - $idle" "$count")
+    each=$(ratio "$(value "$gateway" pss_kb) - $IDLE_PSS" "$count")
     row 'memory of the gateway a stream, kB' - "$each" - '< 50' "$each < 50"
 }
 
@@ -349,6 +348,7 @@ main() {
     echo "AIPass Hub against nginx as a plain proxy; $(nproc) processors, everything over loopback"
     sleep 1
     IDLE_RSS=$(memory_of gateway Rss max)
+    IDLE_PSS=$(memory_of gateway Pss)
     measure_requests
     measure_big_body
     measure_streams

@@ -38,13 +38,19 @@ until_true() { # TENTHS COMMAND...
 run() { env VAR="$VAR_DIR" "$@" "$ROOT/etc/run.sh" >"$OUT" 2>&1 </dev/null; }
 says() { grep -qF -- "$1" "$OUT"; }
 
-# Processes that have the directory in their arguments: the servers, and nothing of ours.
-servers() { grep -lsF "$VAR_DIR" /proc/[0-9]*/cmdline 2>/dev/null | grep -v "/$$/"; }
+# The folders in /proc of processes that have the directory in their arguments: the servers. No child may do the search: it would find itself.
+servers() {
+    local folder words
+    for folder in /proc/[0-9]*; do
+        { mapfile -d '' -t words <"$folder/cmdline"; } 2>/dev/null || continue
+        [[ ${words[*]} != *"$VAR_DIR"* ]] || echo "$folder"
+    done
+}
 no_servers() { [ -z "$(servers)" ]; }
 
-# serve [NAME=VALUE...] - until its last line is there. Like a terminal would, in a process group of its own.
+# serve [NAME=VALUE...] - until its last line is there. In a process group of its own and with Ctrl-C not ignored, like at a terminal.
 serve() {
-    env VAR="$VAR_DIR" "$@" setsid "$ROOT/etc/run.sh" >"$OUT" 2>&1 </dev/null &
+    setsid env --default-signal=INT VAR="$VAR_DIR" "$@" "$ROOT/etc/run.sh" >"$OUT" 2>&1 </dev/null &
     RUN_PID=$!
     until_true "$START_TENTHS" is_serving_or_gone && says "Ctrl-C stops everything"
 }
@@ -53,12 +59,10 @@ is_gone() { ! [ -e "/proc/$RUN_PID/exe" ]; }
 
 # ends_by SIGNAL - sent to the whole group; everything is gone soon after.
 ends_by() {
+    disown "$RUN_PID" # else bash tells of a death by SIGKILL
     kill -s "$1" -- "-$RUN_PID" 2>/dev/null
-    until_true "$STOP_TENTHS" is_gone && until_true "$STOP_TENTHS" no_servers
-    local rc=$?
-    wait "$RUN_PID" 2>/dev/null
+    until_true "$STOP_TENTHS" is_gone && until_true "$STOP_TENTHS" no_servers || return 1
     RUN_PID=''
-    return $rc
 }
 
 first_request_is_shown() {
@@ -106,9 +110,9 @@ secret_stays_secret() {
         ! secret_is_in_a_server
 }
 secret_is_in_a_server() {
-    local file
-    for file in $(servers); do
-        grep -qE 'sk-[c]anary' "${file%cmdline}environ" 2>/dev/null && return 0
+    local folder
+    for folder in $(servers); do
+        grep -qE 'sk-[c]anary' "$folder/environ" 2>/dev/null && return 0
     done
     return 1
 }

@@ -1,3 +1,4 @@
+#include "base/log.h"
 #include "tests/unit/invariants.h"
 #include "tests/unit/money_kit.h"
 
@@ -783,6 +784,7 @@ int main(void)
     tcase_add_test(t, requests_go_on_while_the_database_is_away);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
+    (void)!log_open("stderr", LOG_LEVEL_ERROR);
     mariadb_start(&server);
     srunner_run_all(r, CK_ENV);
     int failed = srunner_ntests_failed(r);

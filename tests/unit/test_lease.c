@@ -1,3 +1,4 @@
+#include "base/log.h"
 #include "tests/unit/invariants.h"
 #include "tests/unit/money_kit.h"
 
@@ -323,7 +324,7 @@ END_TEST
 
 START_TEST(process_unseen_for_long_is_abandoned_with_its_leases)
 {
-    struct node n = node_new(&server, SLOTS);
+    struct node n = node_start(&server, SLOTS);
     mariadb_exec(&server,
                  "INSERT INTO processes (id, host, seen_at) VALUES ('old', 'h', UTC_TIMESTAMP(3) - INTERVAL %lld SECOND), ('new', 'h', UTC_TIMESTAMP(3) - INTERVAL 60 SECOND);"
                  "INSERT INTO leases (process_id, account_id, amount) VALUES ('old', 1, 0), ('new', 1, 0)",
@@ -383,6 +384,7 @@ START_TEST(take_without_an_answer_raises_nothing_and_shows_later)
         ck_assert_int_eq(kit_leased(&server, 1), is_applied ? 1000 : 0);
         struct lease_account *a = lease_account_find(n.m, 1);
         ck_assert_int_eq(a->granted_nusd, 0);
+        ck_assert(a->has_doubt);
         lease_account_put(a);
         /* The whole balance is leased by ourselves already, or not: it can be held either way, once. */
         ck_assert_int_eq(hold_open(n.m, 1, 1000, &h, NULL), ERR_OK);
@@ -393,6 +395,25 @@ START_TEST(take_without_an_answer_raises_nothing_and_shows_later)
         node_stop(&n);
         assert_sound(INVARIANTS_DRAINED);
     }
+}
+END_TEST
+
+START_TEST(lease_of_an_unanswered_take_is_found_and_given_back)
+{
+    struct node n = node_new_with(&server, SLOTS, change_lying);
+    struct hold h;
+    server.config->lease_idle_ms = 0;
+    kit_recharge(&server, 1, 1000);
+    lie.take = ERR_DB_UNKNOWN;
+    lie.is_applied = true;
+    ck_assert_int_eq(hold_open(n.m, 1, 1000, &h, NULL), ERR_UNAVAILABLE);
+    ck_assert_int_eq(kit_leased(&server, 1), 1000);
+    lease_give_idle(n.m);
+    lease_give_idle(n.m);
+    ck_assert_int_eq(kit_leased(&server, 1), 0);
+    ck_assert_int_eq(atomic_load(&n.m->accounts_n), 0);
+    node_stop(&n);
+    assert_sound(INVARIANTS_DRAINED);
 }
 END_TEST
 
@@ -687,6 +708,7 @@ int main(void)
     tcase_add_test(t, process_that_cannot_write_seen_at_stops_admitting_before_it_is_abandoned);
     tcase_add_test(t, process_unseen_for_long_is_abandoned_with_its_leases);
     tcase_add_test(t, take_without_an_answer_raises_nothing_and_shows_later);
+    tcase_add_test(t, lease_of_an_unanswered_take_is_found_and_given_back);
     tcase_add_test(t, give_back_without_an_answer_is_doubtful_until_the_row_tells);
     tcase_add_test(t, give_back_that_was_rolled_back_is_free_again);
     tcase_add_test(t, take_that_lost_to_others_is_tried_again);
@@ -698,6 +720,7 @@ int main(void)
     tcase_add_test(t, balances_end_exact_after_many_spenders_in_three_processes);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
+    (void)!log_open("stderr", LOG_LEVEL_ERROR);
     mariadb_start(&server);
     srunner_run_all(r, CK_ENV);
     int failed = srunner_ntests_failed(r);
