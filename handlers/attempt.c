@@ -131,7 +131,7 @@ static bool is_gone(void *ctx)
     int64_t now = clock_mono_ms();
     if (answer->gone_since_ms == 0) {
         answer->gone_since_ms = now;
-        if (a->reader.has_content || !is_streaming(a))
+        if (a->reader.has_content)
             return true;
     }
     return now - answer->gone_since_ms >= answer->app->config->gone_drain_ms;

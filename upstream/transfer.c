@@ -11,6 +11,8 @@
 #define JOIN_BYTES_MAX     ((int64_t)64 * 1024 - 1) /* curl sends up to so much in one write with the head */
 #define UPLOAD_SMALL_BYTES 16384L                   /* curl's least */
 #define UPLOAD_LARGE_BYTES 65536L
+#define RECEIVE_STREAM_BYTES 4096L /* events are small and streams are many */
+#define RECEIVE_WHOLE_BYTES  16384L
 #define LOOK_AGAIN_US      INT64_C(1000000) /* how often is_stopping is asked, and is_gone of a descriptor with bytes in it */
 #define WAIT_US_MAX        INT64_C(60000000)
 #define HEADERS_OWN        2 /* Expect, Content-Type */
@@ -36,6 +38,7 @@ struct exchange {
     int64_t look_us;              /* gone_fd is left alone until then */
     int64_t drain_until_us;       /* with is_gone */
     bool is_gone;
+    bool is_sent;                 /* the whole request */
     size_t part, part_at;         /* how far the body was read by curl */
     struct buf joined;            /* a small body of several parts in one piece */
     struct curl_slist headers[TRANSFER_HEADERS_MAX + HEADERS_OWN];
@@ -68,16 +71,21 @@ static size_t on_header(char *p, size_t size, size_t n, void *handle)
     return e ? 0 : n;
 }
 
-/* The owner of the body may free it once an answer flows: nothing of it may be left to send. */
-static enum err note_first_byte(struct exchange *x, int64_t now_us)
+static bool is_sent(const struct exchange *x)
 {
     curl_off_t sent = 0;
 
+    return !x->spec->body || (!curl_easy_getinfo(x->handle->easy, CURLINFO_SIZE_UPLOAD_T, &sent) &&
+                              sent >= x->spec->body->bytes);
+}
+
+/* The owner of the body may free it once an answer flows: nothing of it may be left to send. */
+static enum err note_first_byte(struct exchange *x, int64_t now_us)
+{
     x->result->first_byte_us = now_us - x->start_us;
-    if (!x->spec->body || x->result->status >= STATUS_REFUSED)
+    if (x->result->status >= STATUS_REFUSED)
         return ERR_OK;
-    if (curl_easy_getinfo(x->handle->easy, CURLINFO_SIZE_UPLOAD_T, &sent) ||
-        sent < x->spec->body->bytes)
+    if (!is_sent(x))
         return ERR_UP_MALFORMED;
     buf_clear(&x->joined);
     return ERR_OK;
@@ -238,10 +246,29 @@ static enum err set_body(struct exchange *x)
     return ERR_OK;
 }
 
-static enum err set_up(struct exchange *x)
+/* Only what differs from the exchange before: each setting costs time. */
+static bool set_sizes(struct exchange *x)
 {
     struct handle *h = x->handle;
     long connect_ms = (long)x->spec->connect_ms;
+    long receive = x->spec->ping_ms > 0 ? RECEIVE_STREAM_BYTES : RECEIVE_WHOLE_BYTES;
+
+    if (connect_ms != h->connect_ms) {
+        if (curl_easy_setopt(h->easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms))
+            return false;
+        h->connect_ms = connect_ms;
+    }
+    if (receive != h->receive_buffer_bytes) {
+        if (curl_easy_setopt(h->easy, CURLOPT_BUFFERSIZE, receive))
+            return false;
+        h->receive_buffer_bytes = receive;
+    }
+    return true;
+}
+
+static enum err set_up(struct exchange *x)
+{
+    struct handle *h = x->handle;
     enum err e;
 
     if (h->is_new && !set_callbacks(h))
@@ -249,11 +276,8 @@ static enum err set_up(struct exchange *x)
     h->is_new = false;
     h->exchange = x;
     h->error[0] = '\0';
-    if (connect_ms != h->connect_ms) {
-        if (curl_easy_setopt(h->easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms))
-            return ERR_MEMORY;
-        h->connect_ms = connect_ms;
-    }
+    if (!set_sizes(x))
+        return ERR_MEMORY;
     if (curl_easy_setopt(h->easy, CURLOPT_URL, x->spec->url))
         return ERR_MEMORY;
     e = set_headers(x);
@@ -387,7 +411,10 @@ static enum err wait_for_more(struct exchange *x, int64_t now_us, int64_t wait_u
     struct curl_waitfd client = {.fd = x->spec->gone_fd, .events = CURL_WAIT_POLLIN};
     bool looks = x->spec->gone_fd >= 0 && !x->is_gone;
     bool looks_now = looks && now_us >= x->look_us;
+    bool was_sent = x->is_sent;
 
+    x->is_sent = was_sent || is_sent(x);
+    handle_shrink(x->handle, x->is_sent && !was_sent);
     if (looks && !looks_now)
         wait_us = least(wait_us, x->look_us - now_us);
     if (curl_multi_poll(x->handle->multi, &client, looks_now ? 1 : 0, (int)((wait_us + 999) / 1000), NULL))

@@ -11,7 +11,6 @@
 
 #define BUCKETS         64 /* a power of two */
 #define IDLE_S          60L
-#define RECEIVE_BYTES   16384L
 #define CONNECTIONS_MAX 1L
 #define KEEPALIVE_S     60L
 #define KEEPALIVE_GAP_S 20L
@@ -227,8 +226,7 @@ static bool set_connection_options(CURL *c, struct transfer_pool *p)
            !curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L) &&
            !curl_easy_setopt(c, CURLOPT_TCP_KEEPIDLE, KEEPALIVE_S) &&
            !curl_easy_setopt(c, CURLOPT_TCP_KEEPINTVL, KEEPALIVE_GAP_S) &&
-           !curl_easy_setopt(c, CURLOPT_MAXAGE_CONN, IDLE_S) &&
-           !curl_easy_setopt(c, CURLOPT_BUFFERSIZE, RECEIVE_BYTES);
+           !curl_easy_setopt(c, CURLOPT_MAXAGE_CONN, IDLE_S);
 }
 
 static bool set_http_options(CURL *c)
@@ -266,6 +264,29 @@ static struct handle *handle_new(struct transfer_pool *p)
         return NULL;
     }
     return h;
+}
+
+/* The buffers of OpenSSL take 16 kB each way; SSL_MODE_RELEASE_BUFFERS alone leaves one behind when session tickets
+ * came before the answer. */
+static void shrink_tls(struct handle *h)
+{
+    struct curl_tlssessioninfo *info = NULL;
+    SSL *ssl;
+
+    if (curl_easy_getinfo(h->easy, CURLINFO_TLS_SSL_PTR, &info) || !info ||
+        info->backend != CURLSSLBACKEND_OPENSSL || !info->internals)
+        return;
+    ssl = info->internals;
+    if (SSL_is_init_finished(ssl) && !SSL_has_pending(ssl))
+        (void)SSL_free_buffers(ssl);
+}
+
+void handle_shrink(struct handle *h, bool is_sent)
+{
+    shrink_tls(h);
+    /* Setting its size makes curl drop the buffer, and make it again should it need to. */
+    if (is_sent)
+        (void)curl_easy_setopt(h->easy, CURLOPT_UPLOAD_BUFFERSIZE, h->upload_buffer_bytes);
 }
 
 void handle_free(struct handle *h)

@@ -15,7 +15,7 @@ struct handle {
     uint64_t reuse_key;
     bool is_new;              /* the callbacks were not set yet */
     long connect_ms;          /* as last set; setting costs time */
-    long upload_buffer_bytes;
+    long upload_buffer_bytes, receive_buffer_bytes;
     void *exchange;           /* whom the callbacks serve now */
     char error[CURL_ERROR_SIZE];
     int64_t idle_since_ms;
@@ -24,6 +24,8 @@ struct handle {
 
 /* handle_take - an idle handle of that key, the one used last; else a new one, or when the pool is full the idlest of another key. NULL: no memory. */
 struct handle *handle_take(struct transfer_pool *p, uint64_t reuse_key);
+/* handle_shrink - frees buffers of the running exchange that are empty: it may wait for minutes, beside thousands of others. is_sent: the whole request was sent. */
+void handle_shrink(struct handle *h, bool is_sent);
 /* handle_give - back to the pool; the idlest one is closed when that is too many. */
 void handle_give(struct transfer_pool *p, struct handle *h);
 /* handle_free - closes it with its connection. NULL is allowed. */

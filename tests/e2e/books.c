@@ -7,6 +7,7 @@
 #include <check.h>
 #include <dirent.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -136,6 +137,19 @@ bool books_process_is_forgotten(const char *process_id)
            access(stack_path("spool/%s", process_id), F_OK) != 0;
 }
 
+/* What gateways say on their way out goes to the web server's stderr. */
+static void check_stderr(int web)
+{
+    static const char *const alarms[] = {"Sanitizer", "runtime error", "Assertion", "smashing"};
+    char line[1024];
+    FILE *f = fopen(stack_path("stderr%d.log", web), "re");
+    while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+        for (size_t i = 0; i < sizeof(alarms) / sizeof(alarms[0]); i++)
+            ck_assert_msg(strstr(line, alarms[i]) == NULL, "a gateway said: %s", line);
+    if (f != NULL)
+        fclose(f);
+}
+
 void books_check_drained(void)
 {
     const char *path = stack_path("spool");
@@ -150,4 +164,6 @@ void books_check_drained(void)
         ck_assert_msg(!is_ours, "left in the spool: %s", entry->d_name);
     }
     closedir(spool);
+    for (int i = 0; i < stack.webs_n; i++)
+        check_stderr(i);
 }

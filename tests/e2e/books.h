@@ -35,8 +35,8 @@ size_t books_check_crowd(const struct crowd_result *results, size_t count, int w
  * spool no directory. */
 bool books_process_is_forgotten(const char *process_id);
 
-/* books_check_drained - fails the test unless no process, no lease and no spool directory is
- * left: after a drain. */
+/* books_check_drained - fails the test unless no process, no lease and nothing in the spool is
+ * left, and no gateway ended by an assertion or told a sanitizer's finding: after a drain. */
 void books_check_drained(void);
 
 #endif

@@ -206,7 +206,8 @@ void http_run(const struct http_call *call, struct http_reply *reply)
     reply->is_whole = result == CURLE_OK;
     reply->total_us = spawn_now_us() - r.begun_us;
     if (result != CURLE_OK)
-        snprintf(reply->fault, sizeof(reply->fault), "%s (%s)", curl_easy_strerror(result), words);
+        snprintf(reply->fault, sizeof(reply->fault), "%.100s (%.140s)", curl_easy_strerror(result),
+                 words);
     curl_multi_remove_handle(multi, easy);
     curl_easy_cleanup(easy);
     curl_multi_cleanup(multi);

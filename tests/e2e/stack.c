@@ -229,6 +229,7 @@ static void write_web_config(int i, const char *path)
                "server.bind = \"127.0.0.1\"\n"
                "server.port = %d\n"
                "server.errorlog = \"%s\"\n"
+               "server.breakagelog = \"%s\"\n"
                "server.document-root = \"%s\"\n"
                "var.aipass_program = \"%s\"\n"
                "var.aipass_conf = \"%s\"\n"
@@ -236,9 +237,9 @@ static void write_web_config(int i, const char *path)
                "var.aipass_errors = \"%s/\"\n"
                "var.aipass_htdocs = \"%s\"\n"
                "include \"%s\"\n",
-               stack.webs[i].port, stack_path("lighttpd%d.log", i), stack_root("htdocs"),
-               stack_built("aipass.fcgi"), stack_path("aipass.conf"), stack_path("run%d", i),
-               stack_root("etc/lighttpd-errors"), stack_root("htdocs"),
+               stack.webs[i].port, stack_path("lighttpd%d.log", i), stack_path("stderr%d.log", i),
+               stack_root("htdocs"), stack_built("aipass.fcgi"), stack_path("aipass.conf"),
+               stack_path("run%d", i), stack_root("etc/lighttpd-errors"), stack_root("htdocs"),
                stack_root("etc/lighttpd.conf"));
 }
 
@@ -254,13 +255,15 @@ static void write_cgi_config(int i, const char *path)
                "server.bind = \"127.0.0.1\"\n"
                "server.port = %d\n"
                "server.errorlog = \"%s\"\n"
+               "server.breakagelog = \"%s\"\n"
                "server.document-root = \"%s\"\n"
                "server.upload-dirs = ( \"%s\" )\n"
                "server.stream-response-body = 2\n"
                "alias.url = ( \"/v1\" => \"%s\", \"/readyz\" => \"%s\" )\n"
                "cgi.assign = ( \"aipass.cgi\" => \"\" )\n",
-               stack.webs[i].port, stack_path("lighttpd%d.log", i), stack_path("run%d", i),
-               stack_path("run%d", i), stack_path("aipass.cgi"), stack_path("aipass.cgi"));
+               stack.webs[i].port, stack_path("lighttpd%d.log", i), stack_path("stderr%d.log", i),
+               stack_path("run%d", i), stack_path("run%d", i), stack_path("aipass.cgi"),
+               stack_path("aipass.cgi"));
 }
 
 static bool is_ready(int port)

@@ -66,6 +66,20 @@ START_TEST(the_provider_is_cut_off_within_a_second_of_the_clients_leaving)
 }
 END_TEST
 
+START_TEST(a_client_that_leaves_in_silence_is_seen_as_well)
+{
+    struct customer c = customer_new("10");
+    struct http_reply reply;
+    leave(c.key, "tokens=10,stall=3", "gone-silent", 4, 0, &reply);
+    ck_assert_msg(WAIT_UNTIL(is_outcome("gone-silent", "cut_by_client"), LEFT_WAIT_MS),
+                  "the provider is still held %d ms after the client left", LEFT_WAIT_MS);
+    ck_assert_msg(WAIT_UNTIL(has_row(&c), 3000), "no usage row of a client that left");
+    ck_assert_str_eq(row_of(&c, "status"), "client_gone");
+    ck_assert_str_eq(row_of(&c, "cost > 0"), "1");
+    http_reply_clear(&reply);
+}
+END_TEST
+
 /* The client has left before any content: what the provider then told must be on the bill.
  * status: a LIKE pattern. */
 static void expect_drained(const struct customer *c, const char *tag, const char *status)
@@ -128,6 +142,7 @@ END_TEST
 static void add(TCase *t)
 {
     tcase_add_test(t, the_provider_is_cut_off_within_a_second_of_the_clients_leaving);
+    tcase_add_test(t, a_client_that_leaves_in_silence_is_seen_as_well);
     tcase_add_test(t, a_client_that_leaves_before_the_content_pays_for_what_the_model_does_unseen);
     tcase_add_test(t, a_client_that_leaves_before_the_head_pays_for_what_the_model_does_unseen);
     tcase_add_test(t, a_client_that_leaves_a_whole_answer_pays_for_it);

@@ -24,12 +24,20 @@ sdk_install_python() {
         "$sdk_python" --version
 }
 
+# npm and pip bring lists of authorities of their own; who has added one to the system's means it.
+sdk_trust_system() {
+    local file=/etc/ssl/certs/ca-certificates.crt
+    [ -r "$file" ] || return 0
+    export NODE_EXTRA_CA_CERTS=${NODE_EXTRA_CA_CERTS:-$file} PIP_CERT=${PIP_CERT:-$file}
+}
+
 sdk_install() {
     local log=$SDK_DIR/install.log stamp
     stamp=$SDK_DIR/stamp.$(sdk_stamp)
     [ ! -e "$stamp" ] || return 0
     mkdir -p "$SDK_DIR"
     echo "Installing the OpenAI SDKs and Node.js into $SDK_DIR (for tests only)"
+    sdk_trust_system
     if ! { sdk_install_node && sdk_install_python; } >"$log" 2>&1; then
         echo "The SDKs could not be installed; $log ends with:" >&2
         tail -n 15 "$log" >&2
