@@ -9,8 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FOREIGN_STALE_MS 60000 /* another host's process is looked at when it was not seen for so long */
-#define GAP_TRIES        2
+#define FOREIGN_STALE_MS                                                                           \
+    60000 /* another host's process is looked at when it was not seen for so long */
+#define GAP_TRIES 2
 
 /* ---- what lies in the spool ---- */
 
@@ -22,7 +23,8 @@ struct names {
 static void names_add(void *arg, const char *name)
 {
     struct names *all = arg;
-    if (strlen(name) >= SPOOL_NAME_MAX)
+    size_t n = strlen(name);
+    if (n >= SPOOL_NAME_MAX)
         return;
     if (all->n == all->cap) {
         size_t cap = all->cap ? 2 * all->cap : 16;
@@ -32,7 +34,7 @@ static void names_add(void *arg, const char *name)
         all->p = p;
         all->cap = cap;
     }
-    strcpy(all->p[all->n++], name);
+    memcpy(all->p[all->n++], name, n + 1);
 }
 
 struct numbers {
@@ -116,8 +118,8 @@ static enum err replay_one(struct money *m, const char *id, const char *dir, uin
     /* All before it that is left was flushed already: a gap stays a gap. */
     for (int i = 0; i < GAP_TRIES && e == ERR_RANGE; i++) {
         if (i) {
-            log_error("journal_gap", "process=%s position=%llu segment=%llu", id, (unsigned long long)src.position,
-                      (unsigned long long)number);
+            log_error("journal_gap", "process=%s position=%llu segment=%llu", id,
+                      (unsigned long long)src.position, (unsigned long long)number);
             src.previous = src.position;
         }
         e = flush_segment(m, &src);
@@ -244,8 +246,9 @@ static bool adopt_one(struct money *m, const char *id, const char *installation)
 {
     char dir[SPOOL_PATH_MAX];
     struct spool s;
-    if (ulid_wall_ms(id) < 0 || strcmp(id, m->id) == 0 || spool_path(dir, m->config->spool_dir, id) ||
-        !is_ours_to_look_at(m, dir, installation) || spool_lock(&m->ops, m->config->spool_dir, id, &s))
+    if (ulid_wall_ms(id) < 0 || strcmp(id, m->id) == 0 ||
+        spool_path(dir, m->config->spool_dir, id) || !is_ours_to_look_at(m, dir, installation) ||
+        spool_lock(&m->ops, m->config->spool_dir, id, &s))
         return false;
     enum err e = adopt_locked(m, id, &s);
     if (e)

@@ -16,14 +16,16 @@ static int by_account(const void *x, const void *y)
 }
 
 /* One entry per account, ascending; *out malloc'd (also when empty). */
-static enum err sum_accounts(const struct usage_row *rows, size_t n, struct flush_account **out, size_t *out_n)
+static enum err sum_accounts(const struct usage_row *rows, size_t n, struct flush_account **out,
+                             size_t *out_n)
 {
     struct flush_account *all = calloc(n + 1, sizeof(*all));
     size_t used = 0;
     if (!all)
         return ERR_MEMORY;
     for (size_t i = 0; i < n; i++)
-        all[i] = (struct flush_account){.account_id = rows[i].account_id, .cost_nusd = rows[i].cost_nusd};
+        all[i] = (struct flush_account){.account_id = rows[i].account_id,
+                                        .cost_nusd = rows[i].cost_nusd};
     qsort(all, n, sizeof(*all), by_account);
     for (size_t i = 0; i < n; i++) {
         if (used && all[used - 1].account_id == all[i].account_id)
@@ -51,37 +53,39 @@ static void read_floors(struct money *m, struct flush_account *accounts, size_t 
 
 /* ---- memory follows ---- */
 
-/* One account after the commit of a segment. row NULL: all of its rows were refused, the lease was not lowered. */
-static void follow_account(struct lease_account *a, const struct lease_row *row, uint64_t segment, uint64_t began)
+/* One account after the commit of a segment. row NULL: all of its rows were refused, the lease was not lowered; one that does not exist: nobody read it back. */
+static void follow_account(struct lease_account *a, const struct lease_row *row, uint64_t segment,
+                           uint64_t began)
 {
-    if (row && row->exists) {
+    if (row && row->exists)
         lease_apply(a, row, began, true);
-        (void)lease_drop_spent(a, segment);
-        return;
-    }
     int64_t cost_nusd = lease_drop_spent(a, segment);
-    if (!row)
-        return;
-    /* Committed earlier, without an answer: nobody read the row back. */
-    a->granted_nusd -= cost_nusd < a->granted_nusd ? cost_nusd : a->granted_nusd;
+    if (row && !row->exists)
+        a->granted_nusd -= cost_nusd < a->granted_nusd ? cost_nusd : a->granted_nusd;
 }
 
-static const struct flush_account *account_in(const struct usage_flush *f, int64_t id)
+/* What the flush read back of an account; NULL: it was not part of it. */
+static const struct lease_row *row_of(const struct usage_flush *f, int64_t account_id)
 {
-    struct flush_account key = {.account_id = id};
-    return bsearch(&key, f->accounts, f->accounts_n, sizeof(key), by_account);
+    struct flush_account key = {.account_id = account_id};
+    const struct flush_account *found = NULL;
+    if (f->accounts)
+        found = bsearch(&key, f->accounts, f->accounts_n, sizeof(key), by_account);
+    return found ? &found->row : NULL;
 }
 
-/* all: the accounts of all rows of the segment, also of refused ones. */
-static void follow(struct money *m, const struct usage_flush *f, const struct flush_account *all, size_t all_n, uint64_t began)
+/* all: the accounts of all rows of the segment, also of refused ones. is_new: this flush committed it; else an earlier one did, whose answer did not come. */
+static void follow(struct money *m, const struct usage_flush *f, bool is_new,
+                   const struct flush_account *all, size_t all_n, uint64_t began)
 {
+    static const struct lease_row unread;
     for (size_t i = 0; i < all_n; i++) {
         struct lease_account *a = lease_account_find(m, all[i].account_id);
         if (!a)
             continue;
-        const struct flush_account *flushed = account_in(f, all[i].account_id);
+        const struct lease_row *row = is_new ? row_of(f, all[i].account_id) : &unread;
         pthread_mutex_lock(&a->mu);
-        follow_account(a, flushed ? &flushed->row : NULL, f->segment, began);
+        follow_account(a, row, f->segment, began);
         pthread_mutex_unlock(&a->mu);
         lease_account_put(a);
     }
@@ -104,7 +108,8 @@ static enum err reject(struct money *m, const char *process, struct slice lines)
 }
 
 /* Moves the refused rows to spool/rejected and out of r. */
-static enum err drop_refused(struct money *m, const char *process, struct segment_rows *r, const bool *refused)
+static enum err drop_refused(struct money *m, const char *process, struct segment_rows *r,
+                             const bool *refused)
 {
     char line[USAGE_ROW_LINE_MAX];
     struct buf lines;
@@ -146,7 +151,8 @@ static enum err sort_out(struct money *m, struct usage_flush *f, struct segment_
 
 static enum err flush_rows(struct money *m, struct flush_source *src, struct segment_rows *r)
 {
-    struct usage_flush f = {.process = src->process, .segment = src->number, .previous = src->previous};
+    struct usage_flush f = {
+        .process = src->process, .segment = src->number, .previous = src->previous};
     struct flush_account *all = NULL;
     size_t all_n = 0;
     enum err e = sum_accounts(r->rows, r->n, &all, &all_n);
@@ -169,7 +175,7 @@ static enum err flush_rows(struct money *m, struct flush_source *src, struct seg
         f.accounts = NULL;
     }
     if (src->is_own && (e == ERR_OK || e == ERR_END))
-        follow(m, &f, all, all_n, began);
+        follow(m, &f, e == ERR_OK, all, all_n, began);
     src->position = f.position;
     free(f.accounts);
     free(all);

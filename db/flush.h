@@ -17,8 +17,9 @@ struct flush_source {
     const char *dir;     /* its spool directory */
     bool is_own;         /* leases in memory follow */
     uint64_t number;
-    uint64_t previous;   /* the position that it follows on: number - 1, unless there is a gap that nothing can fill */
-    uint64_t position;   /* out on ERR_RANGE: the position found */
+    uint64_t
+        previous; /* the position that it follows on: number - 1, unless there is a gap that nothing can fill */
+    uint64_t position; /* out on ERR_RANGE: the position found */
 };
 
 /* flush_segment - ERR_OK: committed. ERR_END: it was in the database already. ERR_RANGE: earlier ones are missing there. Else it is to be tried again: ERR_DB_DOWN, ERR_BUSY, ERR_DB_UNKNOWN,

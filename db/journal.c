@@ -75,7 +75,8 @@ void journal_hurry(struct money *m)
 
 static int64_t room_lines(const struct journal *j)
 {
-    int64_t rest = j->active ? (journal_segment_bytes(j) - j->active->used) / USAGE_ROW_LINE_MAX : 0;
+    int64_t rest = j->active ? (journal_segment_bytes(j) - j->active->used) / USAGE_ROW_LINE_MAX
+                             : 0;
     return rest + j->spare_lines;
 }
 
@@ -238,7 +239,8 @@ static void leave_segment(struct money *m, struct segment *s, bool is_written)
 }
 
 /* Appends a line that charges the account, in another segment if the first cannot be written. ERR_IO: it stands nowhere, its cost counts as spent for good. */
-static enum err append_line(struct money *m, struct lease_account *a, int64_t cost_nusd, struct slice line)
+static enum err append_line(struct money *m, struct lease_account *a, int64_t cost_nusd,
+                            struct slice line)
 {
     struct journal *j = &m->journal;
     uint64_t noted = 0;
@@ -248,7 +250,8 @@ static enum err append_line(struct money *m, struct lease_account *a, int64_t co
         if (!attempt)
             j->reserved--;
         /* The first was reserved; a second must not take the room of others. */
-        struct segment *s = attempt && room_lines(j) <= j->reserved ? NULL : place_line(m, line.n, now, &at);
+        struct segment *s =
+            attempt && room_lines(j) <= j->reserved ? NULL : place_line(m, line.n, now, &at);
         pthread_mutex_unlock(&j->mu);
         assert(s || attempt);
         if (!s)
@@ -304,7 +307,8 @@ static void unreserve_line(struct money *m, enum err why)
     pthread_mutex_unlock(&j->mu);
 }
 
-static enum err fill_slot(struct money *m, struct lease_account *a, const struct usage_row *row, int *index)
+static enum err fill_slot(struct money *m, struct lease_account *a, const struct usage_row *row,
+                          int *index)
 {
     char line[USAGE_ROW_LINE_MAX];
     int i = -1;
@@ -361,8 +365,8 @@ void journal_close(struct money *m, struct journal_slot *slot, const struct usag
     if (e) {
         /* The slot keeps what it can for whoever adopts us: the whole row, else the last note. */
         bool is_noted = slots_write(m, slot->index, line, n) == ERR_OK;
-        log_error("journal_close", "id=%s account=%lld cost_nusd=%lld noted=%d", row->request_id, (long long)row->account_id,
-                  (long long)row->cost_nusd, is_noted);
+        log_error("journal_close", "id=%s account=%lld cost_nusd=%lld noted=%d", row->request_id,
+                  (long long)row->account_id, (long long)row->cost_nusd, is_noted);
     } else {
         if (slots_wipe(m, slot->index)) {
             pthread_mutex_lock(&j->mu);
@@ -379,7 +383,8 @@ void journal_close(struct money *m, struct journal_slot *slot, const struct usag
 
 static bool is_unflushed(const struct segment *s)
 {
-    return s->state == SEGMENT_SEALED || s->state == SEGMENT_CLOSED || (s->state == SEGMENT_ACTIVE && s->rows > 0);
+    return s->state == SEGMENT_SEALED || s->state == SEGMENT_CLOSED ||
+           (s->state == SEGMENT_ACTIVE && s->rows > 0);
 }
 
 void journal_stats(struct money *m, struct journal_stats *out)

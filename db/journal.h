@@ -17,7 +17,8 @@ struct journal_slot {
 
 /* journal_admit - writes the request's slot and reserves room for its close line. row: status USAGE_INTERRUPTED, hold_nusd set, cost 0. ERR_UNAVAILABLE: the spool
  * cannot be written or has no room: refuse the request. */
-ERR_CHECK enum err journal_admit(struct money *m, const struct usage_row *row, struct journal_slot *slot);
+ERR_CHECK enum err journal_admit(struct money *m, const struct usage_row *row,
+                                 struct journal_slot *slot);
 
 /* journal_note - overwrites the slot with what an interruption would be charged by now (after an extension of the hold). A failed write keeps the older note. */
 void journal_note(struct money *m, struct journal_slot *slot, const struct usage_row *row);
@@ -27,14 +28,14 @@ void journal_note(struct money *m, struct journal_slot *slot, const struct usage
 void journal_close(struct money *m, struct journal_slot *slot, const struct usage_row *row);
 
 struct journal_stats {
-    int running;             /* slots in use */
-    int64_t unflushed_rows;  /* closed, not yet in MariaDB */
+    int running;            /* slots in use */
+    int64_t unflushed_rows; /* closed, not yet in MariaDB */
     int64_t unflushed_segments;
-    int64_t oldest_ms;       /* age of the oldest unflushed line; 0 when none */
-    int64_t rejected_rows;   /* refused for their content, in spool/rejected */
-    bool is_writable;        /* the spool takes new requests */
-    uint64_t commits;        /* segments committed since start */
-    uint64_t takes;          /* lease takes since start */
+    int64_t oldest_ms;     /* age of the oldest unflushed line; 0 when none */
+    int64_t rejected_rows; /* refused for their content, in spool/rejected */
+    bool is_writable;      /* the spool takes new requests */
+    uint64_t commits;      /* segments committed since start */
+    uint64_t takes;        /* lease takes since start */
 };
 void journal_stats(struct money *m, struct journal_stats *out);
 

@@ -13,14 +13,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RETRY_REPAIR_MS  1000
-#define RETRY_DOWN_MS    250  /* the database is down: as often as it is probed */
-#define RETRY_SOON_MS    50
-#define RETRY_LATER_MS   1000
-#define IDLE_WAIT_MS     60000
-#define MIN_WAIT_MS      10   /* when something is due that another thread must end first */
-#define TRIAL_FILE       "trial"
-#define TRIAL_BYTES      4096
+#define RETRY_REPAIR_MS 1000
+#define RETRY_DOWN_MS   250 /* the database is down: as often as it is probed */
+#define RETRY_SOON_MS   50
+#define RETRY_LATER_MS  1000
+#define IDLE_WAIT_MS    60000
+#define MIN_WAIT_MS     10 /* when something is due that another thread must end first */
+#define TRIAL_FILE      "trial"
+#define TRIAL_BYTES     4096
 
 /* ---- after a loss of connections ---- */
 
@@ -47,7 +47,8 @@ static enum err take_back_flushed(struct money *m, uint64_t position)
         atomic_store(&j->flushed, position);
     pthread_mutex_unlock(&j->mu);
     if (any)
-        log_error("journal_replay", "position=%llu problem=\"the database has lost commits\"", (unsigned long long)position);
+        log_error("journal_replay", "position=%llu problem=\"the database has lost commits\"",
+                  (unsigned long long)position);
     return e;
 }
 
@@ -176,7 +177,8 @@ static bool seal_is_due(const struct money *m, int64_t now_ms)
     const struct journal *j = &m->journal;
     const struct segment *s = j->active;
     return s && s->rows > 0 &&
-           (j->is_hurried || j->is_stopping || s->is_suspect || s->rows >= m->config->journal_segment_rows ||
+           (j->is_hurried || j->is_stopping || s->is_suspect ||
+            s->rows >= m->config->journal_segment_rows ||
             now_ms - s->first_ms >= m->config->journal_segment_ms);
 }
 
@@ -250,8 +252,8 @@ static enum err fill_gap(struct money *m, struct flush_source *src)
         enum err e = take_back_flushed(m, src->position);
         return e ? e : ERR_RANGE;
     }
-    log_error("journal_gap", "process=%s position=%llu segment=%llu", src->process, (unsigned long long)src->position,
-              (unsigned long long)src->number);
+    log_error("journal_gap", "process=%s position=%llu segment=%llu", src->process,
+              (unsigned long long)src->position, (unsigned long long)src->number);
     src->previous = src->position;
     return flush_segment(m, src);
 }
@@ -275,8 +277,11 @@ static bool step_flush(struct money *m)
     struct segment *s = next_unflushed(m);
     if (!s)
         return false;
-    struct flush_source src = {
-        .process = m->id, .dir = m->spool.dir, .is_own = true, .number = s->number, .previous = s->number - 1};
+    struct flush_source src = {.process = m->id,
+                               .dir = m->spool.dir,
+                               .is_own = true,
+                               .number = s->number,
+                               .previous = s->number - 1};
     enum err e = flush_segment(m, &src);
     if (e == ERR_RANGE) {
         e = fill_gap(m, &src);
@@ -299,7 +304,8 @@ static bool step_flush(struct money *m)
     j->flush_error = e;
     pthread_mutex_unlock(&j->mu);
     if (!is_done && is_news)
-        log_warn("journal_flush", "segment=%llu error=%s", (unsigned long long)src.number, err_name(e));
+        log_warn("journal_flush", "segment=%llu error=%s", (unsigned long long)src.number,
+                 err_name(e));
     return is_done;
 }
 
@@ -309,14 +315,16 @@ static bool step_drop(struct money *m)
     char path[SPOOL_PATH_MAX];
     pthread_mutex_lock(&j->mu);
     struct segment *s = j->first;
-    bool is_due = s && s->state == SEGMENT_FLUSHED && money_mono_ms(m) - s->flushed_ms >= m->config->journal_keep_ms;
+    bool is_due = s && s->state == SEGMENT_FLUSHED &&
+                  money_mono_ms(m) - s->flushed_ms >= m->config->journal_keep_ms;
     if (is_due)
         j->first = s->next;
     pthread_mutex_unlock(&j->mu);
     if (!is_due)
         return false;
     segment_path(path, m->spool.dir, s->number);
-    (void)m->ops.disk.unlink(m->ops.disk.self, path); /* one that stays is removed with the directory */
+    (void)m->ops.disk.unlink(m->ops.disk.self,
+                             path); /* one that stays is removed with the directory */
     free(s);
     return true;
 }
@@ -325,7 +333,8 @@ bool journal_step(struct money *m)
 {
     if (!atomic_load(&m->is_open))
         return false;
-    return step_resync(m) || step_add(m) || step_seal(m) || step_sync(m) || step_repair(m) || step_flush(m) || step_drop(m);
+    return step_resync(m) || step_add(m) || step_seal(m) || step_sync(m) || step_repair(m) ||
+           step_flush(m) || step_drop(m);
 }
 
 /* ---- the thread ---- */

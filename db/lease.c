@@ -15,14 +15,16 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define TAKE_NEEDS_MAX    128  /* waiters that one take asks for */
-#define RETRY_RESERVED_MS 100  /* between takes while others hold the money */
-#define RETRY_CONFLICT_MS 30   /* after a take that lost against others five times */
-#define REFUSAL_PAUSE_MS  20   /* those who come right after a refusal wait for so long, and then ask together */
-#define WANT_EVERY_MS     1000
-#define WANTED_MAX        1024 /* accounts looked at in one pass of upkeep */
+#define TAKE_NEEDS_MAX    128 /* waiters that one take asks for */
+#define RETRY_RESERVED_MS 100 /* between takes while others hold the money */
+#define RETRY_CONFLICT_MS 30  /* after a take that lost against others five times */
+#define REFUSAL_PAUSE_MS                                                                           \
+    20 /* those who come right after a refusal wait for so long, and then ask together */
+#define WANT_EVERY_MS 1000
+#define WANTED_MAX    1024 /* accounts looked at in one pass of upkeep */
 
-int64_t lease_plan(const struct lease_take *take, int64_t available_nusd, int64_t live, bool is_wanted)
+int64_t lease_plan(const struct lease_take *take, int64_t available_nusd, int64_t live,
+                   bool is_wanted)
 {
     int64_t rest = take->free_nusd + available_nusd, total = 0;
     for (size_t i = 0; i < take->needs_n; i++) {
@@ -165,7 +167,8 @@ static enum err take_once(struct money *m, struct lease_account *a, struct lease
 {
     uint64_t began = lease_seq(m);
     if (t->free_nusd < 0)
-        log_error("lease_short", "account=%lld missing_nusd=%lld", (long long)a->id, (long long)-t->free_nusd);
+        log_error("lease_short", "account=%lld missing_nusd=%lld", (long long)a->id,
+                  (long long)-t->free_nusd);
     pthread_mutex_unlock(&a->mu);
     enum err e = money_row_begin(m);
     if (!e) {
@@ -180,7 +183,9 @@ static enum err take_once(struct money *m, struct lease_account *a, struct lease
     if (e == ERR_OK)
         atomic_fetch_add(&m->takes, 1);
     if (e == ERR_DB_UNKNOWN)
-        begin_doubt(m, a); /* what it may have leased is found by reading the row, if not before by the next take */
+        begin_doubt(
+            m,
+            a); /* what it may have leased is found by reading the row, if not before by the next take */
     return e;
 }
 
@@ -268,12 +273,15 @@ static void waiter_wait(struct money *m, struct lease_account *a, struct lease_w
             take_for_waiters(m, a);
             continue;
         }
-        int64_t until = w->tries && w->deadline_ms < w->next_try_ms ? w->deadline_ms : w->next_try_ms;
-        m->ops.clock.wait(m->ops.clock.self, &a->cond, &a->mu, until > now ? until - now : RETRY_RESERVED_MS);
+        int64_t until = w->tries && w->deadline_ms < w->next_try_ms ? w->deadline_ms
+                                                                    : w->next_try_ms;
+        m->ops.clock.wait(m->ops.clock.self, &a->cond, &a->mu,
+                          until > now ? until - now : RETRY_RESERVED_MS);
     }
 }
 
-static enum err reserve(struct money *m, struct lease_account *a, int64_t need_nusd, int64_t *available_nusd)
+static enum err reserve(struct money *m, struct lease_account *a, int64_t need_nusd,
+                        int64_t *available_nusd)
 {
     enum err e = ERR_OK;
     int64_t now = money_mono_ms(m);
@@ -301,7 +309,8 @@ static enum err reserve(struct money *m, struct lease_account *a, int64_t need_n
 
 /* ---- holds ---- */
 
-enum err hold_open(struct money *m, int64_t account_id, int64_t need_nusd, struct hold *hold, int64_t *available_nusd)
+enum err hold_open(struct money *m, int64_t account_id, int64_t need_nusd, struct hold *hold,
+                   int64_t *available_nusd)
 {
     assert(need_nusd >= 0);
     *hold = (struct hold){0};
@@ -446,7 +455,8 @@ static const struct lease_row *row_of(const struct lease_found *found, size_t n,
     return &none;
 }
 
-void lease_resync(struct money *m, const struct lease_found *found, size_t n, uint64_t position, uint64_t began)
+void lease_resync(struct money *m, const struct lease_found *found, size_t n, uint64_t position,
+                  uint64_t began)
 {
     struct lease_account **list = NULL;
     size_t list_n = 0;
@@ -459,9 +469,10 @@ void lease_resync(struct money *m, const struct lease_found *found, size_t n, ui
         if (a->position > position)
             a->position = position;
         /* An operation that ran meanwhile has told, or will tell, something newer. */
-        if (!a->is_busy && a->applied_seq < began && (row->exists ? row->n < a->n : a->granted_nusd > 0)) {
-            log_error("lease_lost", "account=%lld had_nusd=%lld has_nusd=%lld", (long long)a->id, (long long)a->granted_nusd,
-                      (long long)row->amount_nusd);
+        if (!a->is_busy && a->applied_seq < began &&
+            (row->exists ? row->n < a->n : a->granted_nusd > 0)) {
+            log_error("lease_lost", "account=%lld had_nusd=%lld has_nusd=%lld", (long long)a->id,
+                      (long long)a->granted_nusd, (long long)row->amount_nusd);
             a->granted_nusd = row->amount_nusd;
         }
         pthread_mutex_unlock(&a->mu);

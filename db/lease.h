@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct money;         /* the money core of a process: leases, journal, spool; see money.h */
+struct money; /* the money core of a process: leases, journal, spool; see money.h */
 struct lease_account;
 
 /* A hold: reserved for one request. Plain value owned by the request; settle or cancel exactly once. */
@@ -26,7 +26,8 @@ struct hold {
 /* hold_open - reserve need_nusd (>= 0) on the account. ERR_NO_FUNDS: the balance is below need (*available_nusd tells what could be held, for the text and for clamping);
  * ERR_FUNDS_RESERVED: other requests hold it and did not finish within lease_wait_ms; ERR_UNAVAILABLE: the database is down and the lease does not suffice, or this process
  * may not lease any more. available_nusd may be NULL. */
-ERR_CHECK enum err hold_open(struct money *m, int64_t account_id, int64_t need_nusd, struct hold *hold, int64_t *available_nusd);
+ERR_CHECK enum err hold_open(struct money *m, int64_t account_id, int64_t need_nusd,
+                             struct hold *hold, int64_t *available_nusd);
 
 /* hold_extend - more_nusd on top; same errors, the hold is unchanged then. */
 ERR_CHECK enum err hold_extend(struct money *m, struct hold *hold, int64_t more_nusd);

@@ -170,13 +170,14 @@ void lease_accounts_sweep(struct money *m)
 
 int64_t lease_free(const struct lease_account *a)
 {
-    return a->granted_nusd - a->held_nusd - a->spent_nusd - a->giving_nusd - a->doubtful_nusd + a->closing_nusd;
+    return a->granted_nusd - a->held_nusd - a->spent_nusd - a->giving_nusd - a->doubtful_nusd +
+           a->closing_nusd;
 }
 
 bool lease_is_zero(const struct lease_account *a)
 {
-    return !a->granted_nusd && !a->held_nusd && !a->spent_nusd && !a->giving_nusd && !a->doubtful_nusd && !a->closing_nusd &&
-           !a->has_doubt && !a->is_busy && !a->waiters;
+    return !a->granted_nusd && !a->held_nusd && !a->spent_nusd && !a->giving_nusd &&
+           !a->doubtful_nusd && !a->closing_nusd && !a->has_doubt && !a->is_busy && !a->waiters;
 }
 
 uint64_t lease_seq(struct money *m)
@@ -199,7 +200,8 @@ int64_t lease_drop_spent(struct lease_account *a, uint64_t position)
     return cost_nusd;
 }
 
-void lease_apply(struct lease_account *a, const struct lease_row *row, uint64_t began, bool has_lock)
+void lease_apply(struct lease_account *a, const struct lease_row *row, uint64_t began,
+                 bool has_lock)
 {
     if (has_lock && began > a->doubt_seq) {
         a->doubtful_nusd = 0;

@@ -13,9 +13,10 @@
 #define WANTED_EVERY_MS  1000
 #define ADOPT_EVERY_MS   5000
 #define ABANDON_EVERY_MS 60000
-#define RETIRE_AFTER_MS  30000 /* a process in which nothing happens takes its row back, so that it need not write seen_at */
-#define ADOPT_MAX        16    /* directories in one pass: seen_at must go on */
-#define STOP_WAIT_MS     20    /* between tries while stopping */
+#define RETIRE_AFTER_MS                                                                            \
+    30000 /* a process in which nothing happens takes its row back, so that it need not write seen_at */
+#define ADOPT_MAX    16 /* directories in one pass: seen_at must go on */
+#define STOP_WAIT_MS 20 /* between tries while stopping */
 
 /* ---- making ---- */
 
@@ -151,7 +152,8 @@ enum err money_open(struct money *m)
 static bool has_directory(struct money *m)
 {
     char path[SPOOL_PATH_MAX];
-    return !spool_path(path, m->spool.dir, SPOOL_LOCK) && m->ops.disk.is_same(m->ops.disk.self, m->spool.lock_fd, path);
+    return !spool_path(path, m->spool.dir, SPOOL_LOCK) &&
+           m->ops.disk.is_same(m->ops.disk.self, m->spool.lock_fd, path);
 }
 
 static enum err insert_row(struct money *m)
@@ -202,7 +204,9 @@ void money_row_done(struct money *m)
 void money_expel(struct money *m)
 {
     if (!atomic_exchange(&m->is_expelled, true))
-        log_error("money_expelled", "process=%s problem=\"its row or its spool directory was removed; restart it\"", m->id);
+        log_error("money_expelled",
+                  "process=%s problem=\"its row or its spool directory was removed; restart it\"",
+                  m->id);
 }
 
 bool money_may_admit(const struct money *m)
@@ -224,7 +228,8 @@ static enum err delete_row(struct money *m, bool must_be_empty)
     pthread_mutex_unlock(&m->mu);
     if (!is_mine)
         return ERR_BUSY;
-    enum err e = must_be_empty && lease_count_alive(m) ? ERR_BUSY : m->ops.db.end(m->ops.db.self, m->id);
+    enum err e = must_be_empty && lease_count_alive(m) ? ERR_BUSY
+                                                       : m->ops.db.end(m->ops.db.self, m->id);
     pthread_mutex_lock(&m->mu);
     m->row = !e ? ROW_NONE : e == ERR_DB_UNKNOWN ? ROW_MAYBE : before;
     if (m->row != ROW_THERE)
@@ -281,13 +286,15 @@ static void upkeep_all(struct money *m, int64_t now)
     pthread_mutex_unlock(&m->journal.mu);
     if (is_due(now, &m->next_adopt_ms, ADOPT_EVERY_MS)) {
         (void)adopt_dead(m, has_thread ? ADOPT_MAX : 1);
-        if (!spool_count_rejected(&m->ops, m->config->spool_dir, &m->rejected_bytes, &rows) && m->rejected_bytes >= 0)
+        if (!spool_count_rejected(&m->ops, m->config->spool_dir, &m->rejected_bytes, &rows) &&
+            m->rejected_bytes >= 0)
             atomic_store(&m->rejected_rows, rows);
     }
     /* Processes of one request leave this to those that stay. */
     if (has_thread && is_due(now, &m->next_abandon_ms, ABANDON_EVERY_MS)) {
         int removed = 0;
-        if (m->ops.db.abandon(m->ops.db.self, m->config->abandon_after_s, &removed) == ERR_OK && removed)
+        if (m->ops.db.abandon(m->ops.db.self, m->config->abandon_after_s, &removed) == ERR_OK &&
+            removed)
             log_warn("money_abandoned", "processes=%d", removed);
     }
 }
@@ -370,5 +377,6 @@ void money_stop(struct money *m, int64_t timeout_ms)
     if (is_flushed && journal_is_clean(m))
         leave(m);
     else
-        log_warn("money_stop", "process=%s running=%d flushed=%d left=\"for adoption\"", m->id, slots_used(m), is_flushed);
+        log_warn("money_stop", "process=%s running=%d flushed=%d left=\"for adoption\"", m->id,
+                 slots_used(m), is_flushed);
 }

@@ -15,10 +15,11 @@
 
 #include <stdatomic.h>
 
-#define SHARDS_N         64
-#define SHARD_BUCKETS_N  64
-#define SEGMENT_LINES    128                                        /* lines of full length that a segment holds; fewer in a process that runs few requests */
-#define SEGMENT_STUCK    UINT64_MAX                                 /* "segment" of costs whose close line could not be written */
+#define SHARDS_N        64
+#define SHARD_BUCKETS_N 64
+#define SEGMENT_LINES                                                                              \
+    128 /* lines of full length that a segment holds; fewer in a process that runs few requests */
+#define SEGMENT_STUCK UINT64_MAX /* "segment" of costs whose close line could not be written */
 
 /* ---- leases ---- */
 
@@ -29,9 +30,9 @@ struct lease_waiter {
     int64_t next_try_ms;
     int64_t available_nusd; /* what could have been held at the last refusal */
     int tries;
-    bool in_take;           /* the running take asks for it */
+    bool in_take; /* the running take asks for it */
     bool is_done;
-    enum err result;        /* what a deadline would mean now; final when is_done */
+    enum err result; /* what a deadline would mean now; final when is_done */
 };
 
 /* Costs of one segment that are not known to be flushed. */
@@ -44,29 +45,32 @@ struct spent {
 struct lease_account {
     struct lease_account *next; /* in its bucket, under the shard's lock */
     int64_t id;
-    atomic_int refs;            /* grows under the shard's lock only */
+    atomic_int refs; /* grows under the shard's lock only */
 
     pthread_mutex_t mu;
     pthread_cond_t cond;
     /* under mu; free = granted - held - spent - giving - doubtful + closing */
-    int64_t granted_nusd;       /* the lease row, as of n */
-    int64_t held_nusd;          /* by running requests */
-    int64_t spent_nusd;         /* sum of the array: closed, not known to be flushed */
-    int64_t closing_nusd;       /* in spent and still in held: journal_close was called, hold_settle not yet */
-    int64_t giving_nusd;        /* a give-back is on its way */
-    int64_t doubtful_nusd;      /* give-backs whose COMMIT had no answer */
-    bool has_doubt;             /* a take or a give-back had no answer: the row is read back under its lock before anything else is done with it */
+    int64_t granted_nusd; /* the lease row, as of n */
+    int64_t held_nusd;    /* by running requests */
+    int64_t spent_nusd;   /* sum of the array: closed, not known to be flushed */
+    int64_t
+        closing_nusd; /* in spent and still in held: journal_close was called, hold_settle not yet */
+    int64_t giving_nusd;   /* a give-back is on its way */
+    int64_t doubtful_nusd; /* give-backs whose COMMIT had no answer */
+    bool
+        has_doubt; /* a take or a give-back had no answer: the row is read back under its lock before anything else is done with it */
     uint64_t n;
-    uint64_t position;          /* our journal's position as of the last read-back: what was spent up to it is out of granted and of the array */
-    uint64_t doubt_seq;         /* when that was; an operation begun after it settles the doubt */
-    uint64_t applied_seq;       /* when the operation began whose read-back was taken over last */
-    struct spent *spent;        /* by segment ascending; SEGMENT_STUCK last */
+    uint64_t
+        position; /* our journal's position as of the last read-back: what was spent up to it is out of granted and of the array */
+    uint64_t doubt_seq;   /* when that was; an operation begun after it settles the doubt */
+    uint64_t applied_seq; /* when the operation began whose read-back was taken over last */
+    struct spent *spent;  /* by segment ascending; SEGMENT_STUCK last */
     size_t spent_n, spent_cap;
-    bool is_busy;               /* a take or a give-back runs: one at a time */
+    bool is_busy;                 /* a take or a give-back runs: one at a time */
     struct lease_waiter *waiters; /* in order of arrival */
-    int64_t used_ms;            /* the last hold or settlement */
-    int64_t want_ms;            /* when wanted_at was written last */
-    int64_t refused_ms;         /* the last refusal */
+    int64_t used_ms;              /* the last hold or settlement */
+    int64_t want_ms;              /* when wanted_at was written last */
+    int64_t refused_ms;           /* the last refusal */
 };
 
 struct lease_shard {
@@ -85,45 +89,46 @@ enum segment_state {
 };
 
 struct segment {
-    struct segment *next;  /* by number */
+    struct segment *next; /* by number */
     uint64_t number;
     enum segment_state state;
-    int fd;                /* -1: closed */
-    int64_t used;          /* bytes given to lines */
+    int fd;       /* -1: closed */
+    int64_t used; /* bytes given to lines */
     int64_t rows;
-    int outstanding;       /* lines being written, and threads waiting for a sync */
-    int64_t written;       /* lines written */
-    int64_t synced;        /* of these, durable */
+    int outstanding; /* lines being written, and threads waiting for a sync */
+    int64_t written; /* lines written */
+    int64_t synced;  /* of these, durable */
     bool is_syncing;
-    bool is_suspect;       /* a write or sync failed: its pages may be lost though a later sync succeeds */
-    int64_t first_ms;      /* when its first line came */
+    bool
+        is_suspect; /* a write or sync failed: its pages may be lost though a later sync succeeds */
+    int64_t first_ms; /* when its first line came */
     int64_t flushed_ms;
 };
 
 struct journal {
     pthread_mutex_t mu;
-    pthread_cond_t wake;      /* the thread */
-    pthread_cond_t changed;   /* a segment was added, synced, or its last writer left */
+    pthread_cond_t wake;    /* the thread */
+    pthread_cond_t changed; /* a segment was added, synced, or its last writer left */
     /* under mu */
-    struct segment *first;    /* flushed..., closed, sealed, active, spare... */
-    struct segment *active;   /* NULL: the next line makes a spare active */
+    struct segment *first;  /* flushed..., closed, sealed, active, spare... */
+    struct segment *active; /* NULL: the next line makes a spare active */
     uint64_t next_number;
-    int64_t segment_lines;    /* lines of full length in one file */
+    int64_t segment_lines; /* lines of full length in one file */
     int64_t spare_lines;
-    int64_t reserved;         /* lines that running requests will write */
+    int64_t reserved; /* lines that running requests will write */
     bool is_adding;
-    bool is_hurried;          /* seal what there is */
+    bool is_hurried; /* seal what there is */
     bool is_stopping;
-    bool is_full;             /* no room for another segment, when it was last tried */
-    bool is_failing;          /* a write or a sync failed; nothing is admitted until a repair succeeded */
-    bool dir_dirty;           /* names in the spool directory are not synced */
+    bool is_full;    /* no room for another segment, when it was last tried */
+    bool is_failing; /* a write or a sync failed; nothing is admitted until a repair succeeded */
+    bool dir_dirty;  /* names in the spool directory are not synced */
     int64_t repair_at_ms;
-    int64_t add_at_ms;        /* after a failure to add a segment */
-    int64_t flush_at_ms;      /* after a failure to flush */
-    int64_t unflushed_rows;   /* all lines not in the database */
+    int64_t add_at_ms;      /* after a failure to add a segment */
+    int64_t flush_at_ms;    /* after a failure to flush */
+    int64_t unflushed_rows; /* all lines not in the database */
     uint64_t commits;
-    enum err flush_error;     /* how the last flush ended, so that an outage is logged once */
-    uint64_t generation;      /* of the database connections that the position was checked on */
+    enum err flush_error; /* how the last flush ended, so that an outage is logged once */
+    uint64_t generation;  /* of the database connections that the position was checked on */
     /* written by the thread, read by all */
     _Atomic uint64_t flushed; /* the last segment in the database */
     pthread_t thread;
@@ -134,7 +139,7 @@ struct slots {
     int fd;
     pthread_mutex_t mu;
     /* under mu */
-    int *free;                       /* stack of free indexes */
+    int *free; /* stack of free indexes */
     int free_n;
     int used;
     int grown;                       /* slots that have blocks */
@@ -154,9 +159,9 @@ struct money {
     char host[HOST_SIZE], host_id[HOST_SIZE];
 
     struct lease_shard shards[SHARDS_N];
-    _Atomic uint64_t seq;            /* of lease operations */
+    _Atomic uint64_t seq; /* of lease operations */
     _Atomic uint64_t takes;
-    atomic_int accounts_n;           /* objects in the table */
+    atomic_int accounts_n; /* objects in the table */
     struct journal journal;
     struct slots slots;
     struct spool spool;
@@ -165,20 +170,20 @@ struct money {
     pthread_cond_t changed;
     /* under mu */
     bool is_opening;
-    enum row_state row;              /* our row in processes */
-    int row_users;                   /* takes under way: the row stays */
+    enum row_state row; /* our row in processes */
+    int row_users;      /* takes under way: the row stays */
     char installation[INSTALLATION_ID_SIZE];
-    atomic_bool is_open;             /* the spool directory is made */
+    atomic_bool is_open; /* the spool directory is made */
     atomic_bool is_expelled;
     atomic_bool is_stopped;
-    _Atomic int64_t seen_ms;         /* when seen_at was written last; 0: no row */
+    _Atomic int64_t seen_ms; /* when seen_at was written last; 0: no row */
 
     /* upkeep's own */
     int64_t next_seen_ms, next_wanted_ms, next_adopt_ms, next_abandon_ms;
-    int64_t quiet_since_ms;          /* nothing leased, held or unflushed since; 0: something is */
-    size_t alive_n;                  /* accounts in which something is not 0, when last counted */
+    int64_t quiet_since_ms; /* nothing leased, held or unflushed since; 0: something is */
+    size_t alive_n;         /* accounts in which something is not 0, when last counted */
     _Atomic int64_t rejected_rows;
-    int64_t rejected_bytes;          /* size of spool/rejected when it was counted */
+    int64_t rejected_bytes; /* size of spool/rejected when it was counted */
 };
 
 static inline int64_t money_mono_ms(const struct money *m)
@@ -211,14 +216,16 @@ void lease_accounts_sweep(struct money *m);
 int64_t lease_free(const struct lease_account *a);
 bool lease_is_zero(const struct lease_account *a);
 /* lease_apply - takes a read-back over. began: from lease_seq before the operation. has_lock: it committed a change of the row, so that all before it on that row have ended. */
-void lease_apply(struct lease_account *a, const struct lease_row *row, uint64_t began, bool has_lock);
+void lease_apply(struct lease_account *a, const struct lease_row *row, uint64_t began,
+                 bool has_lock);
 /* lease_drop_spent - segments up to position are flushed. Returns what they had cost. */
 int64_t lease_drop_spent(struct lease_account *a, uint64_t position);
 
 /* lease_seq - a new number, greater than all before. */
 uint64_t lease_seq(struct money *m);
 /* lease_note_spent - a close line in the segment charges the account; lease_move_spent - it went elsewhere. Both lock a->mu. */
-void lease_note_spent(struct lease_account *a, uint64_t segment, int64_t cost_nusd, bool is_closing);
+void lease_note_spent(struct lease_account *a, uint64_t segment, int64_t cost_nusd,
+                      bool is_closing);
 void lease_move_spent(struct lease_account *a, uint64_t from, uint64_t to, int64_t cost_nusd);
 
 /* ---- lease: upkeep's side ---- */
@@ -230,7 +237,8 @@ void lease_give_idle(struct money *m);
 /* lease_count_alive - how many accounts are not all 0. */
 size_t lease_count_alive(struct money *m);
 /* lease_resync - after a loss of connections: takes over what the database has, also when commits were lost. found, position: from money_ops.db.leases, begun at `began`. */
-void lease_resync(struct money *m, const struct lease_found *found, size_t n, uint64_t position, uint64_t began);
+void lease_resync(struct money *m, const struct lease_found *found, size_t n, uint64_t position,
+                  uint64_t began);
 
 /* ---- journal ---- */
 

@@ -177,7 +177,8 @@ static enum err disk_rmdir(void *self, const char *path)
     return rmdir(path) ? from_errno() : ERR_OK;
 }
 
-static enum err disk_list(void *self, const char *path, void (*each)(void *arg, const char *name), void *arg)
+static enum err disk_list(void *self, const char *path, void (*each)(void *arg, const char *name),
+                          void *arg)
 {
     (void)self;
     DIR *d = opendir(path);
@@ -226,7 +227,7 @@ static void read_host(void *self, char name[HOST_SIZE], char id[HOST_SIZE])
 {
     (void)self;
     if (gethostname(name, HOST_SIZE))
-        strcpy(name, "unknown");
+        memcpy(name, "unknown", sizeof("unknown"));
     name[HOST_SIZE - 1] = '\0';
     memcpy(id, name, HOST_SIZE);
     int fd = open(MACHINE_ID_FILE, O_RDONLY | O_CLOEXEC);
@@ -241,37 +242,35 @@ static void read_host(void *self, char name[HOST_SIZE], char id[HOST_SIZE])
         memcpy(id, text, HOST_SIZE);
 }
 
+static const struct money_clock_ops clock_ops = {
+    .mono_ms = now_mono_ms,
+    .wall_ms = now_wall_ms,
+    .make_id = make_id,
+    .wait = wait_on,
+    .host = read_host,
+};
+
+static const struct money_disk_ops disk_ops = {
+    .open = disk_open,
+    .close = disk_close,
+    .size = disk_size,
+    .read = disk_read,
+    .write = disk_write,
+    .append = disk_append,
+    .allocate = disk_allocate,
+    .truncate = disk_truncate,
+    .sync = disk_sync,
+    .sync_dir = disk_sync_dir,
+    .lock = disk_lock,
+    .is_same = disk_is_same,
+    .rename = disk_rename,
+    .unlink = disk_unlink,
+    .mkdir = disk_mkdir,
+    .rmdir = disk_rmdir,
+    .list = disk_list,
+};
+
 struct money_ops money_ops_real(struct db *db)
 {
-    return (struct money_ops){
-        .clock =
-            {
-                .mono_ms = now_mono_ms,
-                .wall_ms = now_wall_ms,
-                .make_id = make_id,
-                .wait = wait_on,
-                .host = read_host,
-            },
-        .db = money_sql_ops(db),
-        .disk =
-            {
-                .open = disk_open,
-                .close = disk_close,
-                .size = disk_size,
-                .read = disk_read,
-                .write = disk_write,
-                .append = disk_append,
-                .allocate = disk_allocate,
-                .truncate = disk_truncate,
-                .sync = disk_sync,
-                .sync_dir = disk_sync_dir,
-                .lock = disk_lock,
-                .is_same = disk_is_same,
-                .rename = disk_rename,
-                .unlink = disk_unlink,
-                .mkdir = disk_mkdir,
-                .rmdir = disk_rmdir,
-                .list = disk_list,
-            },
-    };
+    return (struct money_ops){.clock = clock_ops, .db = money_sql_ops(db), .disk = disk_ops};
 }

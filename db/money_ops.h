@@ -19,10 +19,12 @@
 #include <pthread.h>
 
 #define INSTALLATION_ID_SIZE 65
-#define HOST_SIZE            65   /* processes.host and the host's id, with the NUL */
-#define LIVE_SEEN_S          15   /* a process counts as live when it was seen within this */
-#define WANTED_S             10   /* after an account was wanted, takes are exact for so long, and free parts go back */
-#define LEASE_SHARE          16   /* beyond its need a take gets 1/(16 x live processes) of what is available */
+#define HOST_SIZE            65 /* processes.host and the host's id, with the NUL */
+#define LIVE_SEEN_S          15 /* a process counts as live when it was seen within this */
+#define WANTED_S                                                                                   \
+    10 /* after an account was wanted, takes are exact for so long, and free parts go back */
+#define LEASE_SHARE                                                                                \
+    16 /* beyond its need a take gets 1/(16 x live processes) of what is available */
 
 /* ---- database ---- */
 
@@ -39,20 +41,21 @@ struct lease_take {
     int64_t account_id;
     const int64_t *needs_nusd; /* of those who wait, in order of arrival; needs_n >= 1 */
     size_t needs_n;
-    int64_t free_nusd;         /* what the process has free of its lease already; below 0 when it lost money that it counts on */
+    int64_t
+        free_nusd; /* what the process has free of its lease already; below 0 when it lost money that it counts on */
     int64_t lease_max_nusd;
-    uint64_t n_floor;          /* the row's n becomes more than this */
+    uint64_t n_floor; /* the row's n becomes more than this */
     /* out, also on ERR_NO_FUNDS */
-    int64_t balance_nusd;      /* by the ledger */
-    int64_t available_nusd;    /* balance less all leases; before this take */
+    int64_t balance_nusd;   /* by the ledger */
+    int64_t available_nusd; /* balance less all leases; before this take */
     int64_t granted_nusd;
-    struct lease_row row;      /* on ERR_NO_FUNDS: as one statement saw it, without a lock */
+    struct lease_row row; /* on ERR_NO_FUNDS: as one statement saw it, without a lock */
 };
 
 struct lease_give {
     const char *process;
     int64_t account_id;
-    int64_t amount_nusd;  /* >= 0; 0: only reads the row back, under its lock */
+    int64_t amount_nusd; /* >= 0; 0: only reads the row back, under its lock */
     uint64_t n_floor;
     bool is_last;         /* nothing is held or spent: a row that comes down to 0 is deleted */
     struct lease_row row; /* out */
@@ -60,7 +63,7 @@ struct lease_give {
 
 struct flush_account {
     int64_t account_id;
-    int64_t cost_nusd;    /* sum over its rows */
+    int64_t cost_nusd; /* sum over its rows */
     uint64_t n_floor;
     struct lease_row row; /* out; exists false: no lease row, or its cost is 0 */
 };
@@ -68,12 +71,12 @@ struct flush_account {
 struct usage_flush {
     const char *process;
     uint64_t segment;
-    uint64_t previous;              /* position from which it moves to segment */
+    uint64_t previous; /* position from which it moves to segment */
     const struct usage_row *rows;
     size_t rows_n;
     struct flush_account *accounts; /* ascending; each account of the rows once */
     size_t accounts_n;
-    uint64_t position;              /* out on ERR_END and ERR_RANGE: the position found */
+    uint64_t position; /* out on ERR_END and ERR_RANGE: the position found */
 };
 
 struct lease_found {
@@ -108,7 +111,8 @@ struct money_db_ops {
     /* Accounts leased by the process and wanted within WANTED_S; at most max. */
     enum err (*wanted)(void *self, const char *process, int64_t *ids, size_t max, size_t *n);
     /* The lease rows of the process, and its position (0 when it has none). *found: malloc'd. */
-    enum err (*leases)(void *self, const char *process, struct lease_found **found, size_t *n, uint64_t *position);
+    enum err (*leases)(void *self, const char *process, struct lease_found **found, size_t *n,
+                       uint64_t *position);
 
     /* One segment, one transaction. ERR_END: the position was there or further on already. ERR_RANGE: the position is before previous. ERR_FORMAT: refused for its content. */
     enum err (*flush)(void *self, struct usage_flush *flush);
@@ -124,7 +128,8 @@ struct money_db_ops {
 
 /* lease_plan - the rule of a take: what to lease now, given what is available and how many processes live; 0: refuse. Serves the needs in order of arrival as far as free and
  * available reach; one that does not fit is passed over. Exact (no more than what is needed) when is_wanted. Pure. */
-int64_t lease_plan(const struct lease_take *take, int64_t available_nusd, int64_t live, bool is_wanted);
+int64_t lease_plan(const struct lease_take *take, int64_t available_nusd, int64_t live,
+                   bool is_wanted);
 
 /* ---- disk ---- */
 
@@ -162,7 +167,8 @@ struct money_disk_ops {
     enum err (*mkdir)(void *self, const char *path);
     enum err (*rmdir)(void *self, const char *path);
     /* each: called for every name but . and .. */
-    enum err (*list)(void *self, const char *path, void (*each)(void *arg, const char *name), void *arg);
+    enum err (*list)(void *self, const char *path, void (*each)(void *arg, const char *name),
+                     void *arg);
 };
 
 /* ---- clock ---- */

@@ -15,7 +15,8 @@
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 /* Runs a statement and returns its only row. ERR_END: there is none. */
-static enum err run_row(struct db_conn *c, const char *sql, const struct db_value *params, size_t n, struct db_stmt **row)
+static enum err run_row(struct db_conn *c, const char *sql, const struct db_value *params, size_t n,
+                        struct db_stmt **row)
 {
     struct db_stmt *s = NULL;
     enum err e = db_run(c, sql, params, n, &s);
@@ -58,7 +59,8 @@ static enum err sql_read_installation(void *self, char id[INSTALLATION_ID_SIZE])
 
 static const char sql_insert_process[] = "INSERT INTO processes (id, host) VALUES (?, ?)\n"
                                          "ON DUPLICATE KEY UPDATE seen_at = UTC_TIMESTAMP(3)";
-static const char sql_insert_position[] = "INSERT IGNORE INTO journal_positions (process_id) VALUES (?)";
+static const char sql_insert_position[] =
+    "INSERT IGNORE INTO journal_positions (process_id) VALUES (?)";
 
 struct begin_arg {
     const char *process;
@@ -79,8 +81,10 @@ static enum err sql_begin(void *self, const char *process, const char *host)
     return db_transact(self, begin_fn, &b);
 }
 
-static const char sql_update_seen[] = "UPDATE processes SET seen_at = UTC_TIMESTAMP(3) WHERE id = ?";
-static const char sql_select_age[] = "SELECT TIMESTAMPDIFF(MICROSECOND, seen_at, UTC_TIMESTAMP(3)) DIV 1000 FROM processes WHERE id = ?";
+static const char sql_update_seen[] =
+    "UPDATE processes SET seen_at = UTC_TIMESTAMP(3) WHERE id = ?";
+static const char sql_select_age[] = "SELECT TIMESTAMPDIFF(MICROSECOND, seen_at, UTC_TIMESTAMP(3)) "
+                                     "DIV 1000 FROM processes WHERE id = ?";
 
 static enum err sql_seen(void *self, const char *process)
 {
@@ -138,15 +142,19 @@ static enum err sql_forget(void *self, const char *process)
     return run_alone(self, sql_delete_position, v, 1);
 }
 
-static const char sql_select_abandoned[] = "SELECT id, host FROM processes WHERE seen_at < UTC_TIMESTAMP(3) - INTERVAL ? SECOND";
-static const char sql_delete_abandoned[] = "DELETE FROM processes WHERE id = ? AND seen_at < UTC_TIMESTAMP(3) - INTERVAL ? SECOND";
+static const char sql_select_abandoned[] =
+    "SELECT id, host FROM processes WHERE seen_at < UTC_TIMESTAMP(3) - INTERVAL ? SECOND";
+static const char sql_delete_abandoned[] =
+    "DELETE FROM processes WHERE id = ? AND seen_at < UTC_TIMESTAMP(3) - INTERVAL ? SECOND";
 
-static enum err abandon_one(struct db_conn *c, struct slice id, struct slice host, int64_t after_s, int *removed)
+static enum err abandon_one(struct db_conn *c, struct slice id, struct slice host, int64_t after_s,
+                            int *removed)
 {
     struct db_value v[] = {DB_STR(id), DB_INT(after_s)};
     enum err e = db_run(c, sql_delete_abandoned, v, COUNT(v), NULL);
     if (!e && db_changed(c)) {
-        log_warn("process_abandoned", "process=%.*s host=%.*s unseen_s=%lld", SLICE_FMT(id), SLICE_FMT(host), (long long)after_s);
+        log_warn("process_abandoned", "process=%.*s host=%.*s unseen_s=%lld", SLICE_FMT(id),
+                 SLICE_FMT(host), (long long)after_s);
         ++*removed;
     }
     return e;
@@ -170,31 +178,40 @@ static enum err sql_abandon(void *self, int64_t after_s, int *removed)
 
 /* ---- takes ---- */
 
-static const char sql_count_take[] = "INSERT INTO account_state (account_id, n) VALUES (?, 1) ON DUPLICATE KEY UPDATE n = n + 1";
+static const char sql_count_take[] =
+    "INSERT INTO account_state (account_id, n) VALUES (?, 1) ON DUPLICATE KEY UPDATE n = n + 1";
 
 /* All in ONE statement, hence from one moment: a flush between two would lower the balance in one and the lease in the other. */
 static const char sql_select_funds[] =
     "SELECT LEAST(GREATEST(\n"
-    "         COALESCE((SELECT c.balance FROM checkpoints c WHERE c.account_id = ? ORDER BY c.id DESC LIMIT 1), 0)\n"
-    "         + COALESCE((SELECT SUM(l.amount) FROM ledger l WHERE l.account_id = ? AND l.checkpoint_id IS NULL), 0),\n"
+    "         COALESCE((SELECT c.balance FROM checkpoints c WHERE c.account_id = ? ORDER BY c.id "
+    "DESC LIMIT 1), 0)\n"
+    "         + COALESCE((SELECT SUM(l.amount) FROM ledger l WHERE l.account_id = ? AND "
+    "l.checkpoint_id IS NULL), 0),\n"
     "         -999999999.0), 999999999.0) AS balance,\n"
     "       COALESCE((SELECT SUM(o.amount) FROM leases o WHERE o.account_id = ?), 0.0) AS leased,\n"
     "       own.amount, own.n,\n"
-    "       COALESCE((SELECT p.last_segment FROM journal_positions p WHERE p.process_id = ?), 0) AS position,\n"
-    "       (SELECT COUNT(*) FROM processes r WHERE r.seen_at > UTC_TIMESTAMP(3) - INTERVAL ? SECOND) AS live,\n"
-    "       EXISTS (SELECT 1 FROM account_state s WHERE s.account_id = ? AND s.wanted_at > UTC_TIMESTAMP(3) - INTERVAL ? SECOND) AS wanted\n"
+    "       COALESCE((SELECT p.last_segment FROM journal_positions p WHERE p.process_id = ?), 0) "
+    "AS position,\n"
+    "       (SELECT COUNT(*) FROM processes r WHERE r.seen_at > UTC_TIMESTAMP(3) - INTERVAL ? "
+    "SECOND) AS live,\n"
+    "       EXISTS (SELECT 1 FROM account_state s WHERE s.account_id = ? AND s.wanted_at > "
+    "UTC_TIMESTAMP(3) - INTERVAL ? SECOND) AS wanted\n"
     "FROM (SELECT 1) AS one LEFT JOIN leases own ON own.process_id = ? AND own.account_id = ?";
 
 /* n: never less than what memory has, also when the row was deleted or its last changes were lost in a failover. */
-static const char sql_raise_lease[] = "INSERT INTO leases (process_id, account_id, amount, n) VALUES (?, ?, ?, ? + 1)\n"
-                                      "ON DUPLICATE KEY UPDATE amount = amount + VALUES(amount), n = GREATEST(n + 1, VALUES(n))";
+static const char sql_raise_lease[] =
+    "INSERT INTO leases (process_id, account_id, amount, n) VALUES (?, ?, ?, ? + 1)\n"
+    "ON DUPLICATE KEY UPDATE amount = amount + VALUES(amount), n = GREATEST(n + 1, VALUES(n))";
 
 static const char sql_select_lease[] =
-    "SELECT l.amount, l.n, COALESCE((SELECT p.last_segment FROM journal_positions p WHERE p.process_id = l.process_id), 0)\n"
+    "SELECT l.amount, l.n, COALESCE((SELECT p.last_segment FROM journal_positions p WHERE "
+    "p.process_id = l.process_id), 0)\n"
     "FROM leases l WHERE l.process_id = ? AND l.account_id = ?";
 
 /* ERR_END becomes a row that does not exist. */
-static enum err read_lease(struct db_conn *c, const char *process, int64_t account_id, struct lease_row *out)
+static enum err read_lease(struct db_conn *c, const char *process, int64_t account_id,
+                           struct lease_row *out)
 {
     struct db_stmt *row = NULL;
     struct db_value v[] = {DB_STRZ(process), DB_INT(account_id)};
@@ -214,7 +231,7 @@ static enum err read_funds(struct db_conn *c, struct lease_take *t, int64_t *liv
 {
     struct db_stmt *row = NULL;
     struct db_value account = DB_INT(t->account_id), process = DB_STRZ(t->process);
-    struct db_value v[] = {account,         account, account,          process, DB_INT(LIVE_SEEN_S),
+    struct db_value v[] = {account, account,          account, process, DB_INT(LIVE_SEEN_S),
                            account, DB_INT(WANTED_S), process, account};
     enum err e = run_row(c, sql_select_funds, v, COUNT(v), &row);
     if (e)
@@ -246,7 +263,8 @@ static enum err take_fn(struct db_conn *c, void *arg)
     if (!t->granted_nusd)
         return ERR_NO_FUNDS;
     assert(t->granted_nusd > 0 && t->granted_nusd <= t->available_nusd);
-    struct db_value v[] = {DB_STRZ(t->process), account, DB_NUSD(t->granted_nusd), DB_INT(t->n_floor)};
+    struct db_value v[] = {DB_STRZ(t->process), account, DB_NUSD(t->granted_nusd),
+                           DB_INT(t->n_floor)};
     e = db_run(c, sql_raise_lease, v, COUNT(v), NULL);
     if (e == ERR_DB && db_last_errno(c) == ERRNO_NO_PARENT)
         return ERR_END;
@@ -260,13 +278,16 @@ static enum err sql_take(void *self, struct lease_take *take)
 
 /* ---- give-backs ---- */
 
-static const char sql_lower_lease[] = "UPDATE leases SET amount = amount - ?, n = GREATEST(n, ?) + 1\n"
-                                      "WHERE process_id = ? AND account_id = ? AND amount >= ?";
-static const char sql_delete_lease[] = "DELETE FROM leases WHERE process_id = ? AND account_id = ? AND amount = 0";
+static const char sql_lower_lease[] =
+    "UPDATE leases SET amount = amount - ?, n = GREATEST(n, ?) + 1\n"
+    "WHERE process_id = ? AND account_id = ? AND amount >= ?";
+static const char sql_delete_lease[] =
+    "DELETE FROM leases WHERE process_id = ? AND account_id = ? AND amount = 0";
 
 static enum err lower_lease(struct db_conn *c, const struct lease_give *g, int64_t nusd)
 {
-    struct db_value v[] = {DB_NUSD(nusd), DB_INT(g->n_floor), DB_STRZ(g->process), DB_INT(g->account_id), DB_NUSD(nusd)};
+    struct db_value v[] = {DB_NUSD(nusd), DB_INT(g->n_floor), DB_STRZ(g->process),
+                           DB_INT(g->account_id), DB_NUSD(nusd)};
     return db_run(c, sql_lower_lease, v, COUNT(v), NULL);
 }
 
@@ -294,8 +315,9 @@ static enum err sql_give(void *self, struct lease_give *give)
 
 /* ---- wanted ---- */
 
-static const char sql_want[] = "INSERT INTO account_state (account_id, wanted_at) VALUES (?, UTC_TIMESTAMP(3))\n"
-                               "ON DUPLICATE KEY UPDATE wanted_at = VALUES(wanted_at)";
+static const char sql_want[] =
+    "INSERT INTO account_state (account_id, wanted_at) VALUES (?, UTC_TIMESTAMP(3))\n"
+    "ON DUPLICATE KEY UPDATE wanted_at = VALUES(wanted_at)";
 
 static enum err sql_set_wanted(void *self, int64_t account_id)
 {
@@ -325,11 +347,13 @@ static enum err sql_wanted(void *self, const char *process, int64_t *ids, size_t
 
 /* ---- what there is ---- */
 
-static const char sql_select_leases[] = "SELECT l.account_id, l.amount, l.n, COALESCE(p.last_segment, 0)\n"
-                                        "FROM (SELECT 1) AS one LEFT JOIN journal_positions p ON p.process_id = ?\n"
-                                        "LEFT JOIN leases l ON l.process_id = ?";
+static const char sql_select_leases[] =
+    "SELECT l.account_id, l.amount, l.n, COALESCE(p.last_segment, 0)\n"
+    "FROM (SELECT 1) AS one LEFT JOIN journal_positions p ON p.process_id = ?\n"
+    "LEFT JOIN leases l ON l.process_id = ?";
 
-static enum err gather_leases(struct db_stmt *s, struct lease_found **found, size_t *n, uint64_t *position)
+static enum err gather_leases(struct db_stmt *s, struct lease_found **found, size_t *n,
+                              uint64_t *position)
 {
     struct lease_found *all = NULL;
     size_t used = 0, cap = 0;
@@ -347,11 +371,13 @@ static enum err gather_leases(struct db_stmt *s, struct lease_found **found, siz
             }
             all = p;
         }
-        all[used++] = (struct lease_found){.account_id = db_col_i64(s, 0),
-                                           .row = {.exists = true,
-                                                   .amount_nusd = db_col_nusd(s, 1),
-                                                   .n = (uint64_t)db_col_i64(s, 2),
-                                                   .position = *position}};
+        all[used++] = (struct lease_found){
+            .account_id = db_col_i64(s, 0),
+            .row = {.exists = true,
+                    .amount_nusd = db_col_nusd(s, 1),
+                    .n = (uint64_t)db_col_i64(s, 2),
+                    .position = *position}
+        };
     }
     if (e != ERR_END) {
         free(all);
@@ -362,7 +388,8 @@ static enum err gather_leases(struct db_stmt *s, struct lease_found **found, siz
     return ERR_OK;
 }
 
-static enum err sql_leases(void *self, const char *process, struct lease_found **found, size_t *n, uint64_t *position)
+static enum err sql_leases(void *self, const char *process, struct lease_found **found, size_t *n,
+                           uint64_t *position)
 {
     struct db_conn *c = NULL;
     struct db_stmt *s = NULL;
@@ -377,7 +404,8 @@ static enum err sql_leases(void *self, const char *process, struct lease_found *
     return e;
 }
 
-static const char sql_select_position[] = "SELECT last_segment FROM journal_positions WHERE process_id = ?";
+static const char sql_select_position[] =
+    "SELECT last_segment FROM journal_positions WHERE process_id = ?";
 
 static enum err sql_position(void *self, const char *process, uint64_t *position)
 {

@@ -20,25 +20,35 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-static const char sql_move_position[] = "UPDATE journal_positions SET last_segment = ?, updated_at = UTC_TIMESTAMP(3)\n"
-                                        "WHERE process_id = ? AND last_segment = ?";
-static const char sql_select_position[] = "SELECT last_segment FROM journal_positions WHERE process_id = ?";
-static const char sql_insert_position[] = "INSERT IGNORE INTO journal_positions (process_id) VALUES (?)";
+static const char sql_move_position[] =
+    "UPDATE journal_positions SET last_segment = ?, updated_at = UTC_TIMESTAMP(3)\n"
+    "WHERE process_id = ? AND last_segment = ?";
+static const char sql_select_position[] =
+    "SELECT last_segment FROM journal_positions WHERE process_id = ?";
+static const char sql_insert_position[] =
+    "INSERT IGNORE INTO journal_positions (process_id) VALUES (?)";
 
 static const char sql_insert_usage[] =
-    "INSERT INTO usage_log (request_id, account_id, api_key_id, group_id, endpoint, model, upstream_model, channel_id, channel_key_id,\n"
-    "  client_format, provider_format, is_stream, status, http_status, error_code, finish_reason, input_tokens, cached_input_tokens,\n"
-    "  cache_write_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, is_estimated, price_lines, price_multiplier, cost,\n"
-    "  shortfall, attempts, first_byte_ms, duration_ms, upstream_request_id, process_id, created_at)\n"
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-static const char sql_insert_ledger[] = "INSERT INTO ledger (account_id, kind, amount, reference) VALUES (?, 'usage', ?, ?)";
+    "INSERT INTO usage_log (request_id, account_id, api_key_id, group_id, endpoint, model, "
+    "upstream_model, channel_id, channel_key_id,\n"
+    "  client_format, provider_format, is_stream, status, http_status, error_code, finish_reason, "
+    "input_tokens, cached_input_tokens,\n"
+    "  cache_write_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, is_estimated, "
+    "price_lines, price_multiplier, cost,\n"
+    "  shortfall, attempts, first_byte_ms, duration_ms, upstream_request_id, process_id, "
+    "created_at)\n"
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+    "?, ?, ?, ?, ?)";
+static const char sql_insert_ledger[] =
+    "INSERT INTO ledger (account_id, kind, amount, reference) VALUES (?, 'usage', ?, ?)";
 
 /* To no less than 0: a lease that was lost must not stop the journal. */
-static const char sql_lower_lease[] = "UPDATE leases SET amount = GREATEST(amount - ?, 0), n = GREATEST(n, ?) + 1\n"
-                                      "WHERE process_id = ? AND account_id = ?";
-static const char sql_select_leases[] =
-    "SELECT l.account_id, l.amount, l.n FROM JSON_TABLE(?, '$[*]' COLUMNS (id BIGINT UNSIGNED PATH '$')) AS a\n"
-    "JOIN leases l ON l.process_id = ? AND l.account_id = a.id";
+static const char sql_lower_lease[] =
+    "UPDATE leases SET amount = GREATEST(amount - ?, 0), n = GREATEST(n, ?) + 1\n"
+    "WHERE process_id = ? AND account_id = ?";
+static const char sql_select_leases[] = "SELECT l.account_id, l.amount, l.n FROM JSON_TABLE(?, "
+                                        "'$[*]' COLUMNS (id BIGINT UNSIGNED PATH '$')) AS a\n"
+                                        "JOIN leases l ON l.process_id = ? AND l.account_id = a.id";
 
 static const char sql_save_account[] = "SAVEPOINT of_account";
 static const char sql_undo_account[] = "ROLLBACK TO SAVEPOINT of_account";
@@ -73,8 +83,10 @@ static void print_multiplier(char dst[MULTIPLIER_SIZE], const struct usage_row *
 static void prepare_params(struct usage_params *p, const struct usage_row *row)
 {
     p->row = *row;
-    char *texts[] = {p->row.endpoint,   p->row.model,         p->row.upstream_model,     p->row.client_format, p->row.provider_format,
-                     p->row.error_code, p->row.finish_reason, p->row.upstream_request_id};
+    char *texts[] = {p->row.endpoint,        p->row.model,
+                     p->row.upstream_model,  p->row.client_format,
+                     p->row.provider_format, p->row.error_code,
+                     p->row.finish_reason,   p->row.upstream_request_id};
     for (size_t i = 0; i < COUNT(texts); i++)
         make_ascii(texts[i]);
     bool is_time = row->created_wall_ms >= 0 && row->created_wall_ms <= WALL_MS_MAX;
@@ -136,12 +148,12 @@ static void usage_values(struct db_value *v, const struct usage_params *p, const
 /* Everything that one segment's statements borrow. */
 struct flush_params {
     struct usage_params *rows;
-    struct db_value *usage;                /* rows_n x USAGE_COLUMNS */
-    struct db_value *ledger;               /* charged_n x LEDGER_COLUMNS */
-    struct db_value *leases;               /* charged_n x LEASE_COLUMNS */
+    struct db_value *usage;  /* rows_n x USAGE_COLUMNS */
+    struct db_value *ledger; /* charged_n x LEDGER_COLUMNS */
+    struct db_value *leases; /* charged_n x LEASE_COLUMNS */
     char (*references)[REFERENCE_SIZE];
-    size_t charged_n;                      /* accounts whose cost is not 0 */
-    struct buf ids;                        /* of these, as a JSON array */
+    size_t charged_n; /* accounts whose cost is not 0 */
+    struct buf ids;   /* of these, as a JSON array */
 };
 
 static void params_clear(struct flush_params *p)
@@ -154,19 +166,23 @@ static void params_clear(struct flush_params *p)
     buf_clear(&p->ids);
 }
 
-static void print_reference(char dst[REFERENCE_SIZE], const struct usage_flush *f, int64_t account_id)
+static void print_reference(char dst[REFERENCE_SIZE], const struct usage_flush *f,
+                            int64_t account_id)
 {
-    int n = snprintf(dst, REFERENCE_SIZE, "usage:%s:%" PRIu64 ":%" PRId64, f->process, f->segment, account_id);
+    int n = snprintf(dst, REFERENCE_SIZE, "usage:%s:%" PRIu64 ":%" PRId64, f->process, f->segment,
+                     account_id);
     assert(n > 0 && n < REFERENCE_SIZE);
 }
 
-static enum err charge_account(struct flush_params *p, const struct usage_flush *f, const struct flush_account *a)
+static enum err charge_account(struct flush_params *p, const struct usage_flush *f,
+                               const struct flush_account *a)
 {
     size_t i = p->charged_n++;
     print_reference(p->references[i], f, a->account_id);
-    struct db_value ledger[LEDGER_COLUMNS] = {DB_INT(a->account_id), DB_NUSD(-a->cost_nusd), DB_STRZ(p->references[i])};
-    struct db_value lease[LEASE_COLUMNS] = {DB_NUSD(a->cost_nusd), DB_INT(a->n_floor), DB_STRZ(f->process),
-                                            DB_INT(a->account_id)};
+    struct db_value ledger[LEDGER_COLUMNS] = {DB_INT(a->account_id), DB_NUSD(-a->cost_nusd),
+                                              DB_STRZ(p->references[i])};
+    struct db_value lease[LEASE_COLUMNS] = {DB_NUSD(a->cost_nusd), DB_INT(a->n_floor),
+                                            DB_STRZ(f->process), DB_INT(a->account_id)};
     memcpy(p->ledger + i * LEDGER_COLUMNS, ledger, sizeof(ledger));
     memcpy(p->leases + i * LEASE_COLUMNS, lease, sizeof(lease));
     return buf_printf(&p->ids, "%c%" PRId64, i ? ',' : '[', a->account_id);
@@ -207,7 +223,8 @@ struct flush_arg {
 /* The database will refuse it however often it is asked: a value, a reference, a constraint, a repeat. */
 static bool is_content_error(struct db_conn *c, enum err e)
 {
-    static const unsigned numbers[] = {1048, 1062, 1264, 1265, 1292, 1366, 1367, 1406, 1452, 1586, 1690, 4025, 4038};
+    static const unsigned numbers[] = {1048, 1062, 1264, 1265, 1292, 1366, 1367,
+                                       1406, 1452, 1586, 1690, 4025, 4038};
     if (e != ERR_DB && e != ERR_DB_DUPLICATE)
         return false;
     for (size_t i = 0; i < COUNT(numbers); i++) {
@@ -217,7 +234,8 @@ static bool is_content_error(struct db_conn *c, enum err e)
     return false;
 }
 
-static enum err find_position(struct db_conn *c, const struct usage_flush *f, bool *is_there, uint64_t *position)
+static enum err find_position(struct db_conn *c, const struct usage_flush *f, bool *is_there,
+                              uint64_t *position)
 {
     struct db_stmt *s = NULL;
     struct db_value v[] = {DB_STRZ(f->process)};
@@ -309,7 +327,8 @@ enum err money_sql_flush(void *self, struct usage_flush *flush)
 /* ---- the rehearsal ---- */
 
 /* Runs a statement whose content may be refused; then *refused is set and all since the savepoint is undone. */
-static enum err try_insert(struct db_conn *c, const char *sql, const struct db_value *v, size_t n, const char *undo, bool *refused)
+static enum err try_insert(struct db_conn *c, const char *sql, const struct db_value *v, size_t n,
+                           const char *undo, bool *refused)
 {
     enum err e = db_run(c, sql, v, n, NULL);
     if (!is_content_error(c, e))
@@ -330,14 +349,16 @@ static enum err probe_account(struct db_conn *c, struct flush_arg *a, int64_t ac
             continue;
         e = db_run(c, sql_save_row, NULL, 0, NULL);
         if (!e)
-            e = try_insert(c, sql_insert_usage, a->params.usage + i * USAGE_COLUMNS, USAGE_COLUMNS, sql_undo_row, &a->refused[i]);
+            e = try_insert(c, sql_insert_usage, a->params.usage + i * USAGE_COLUMNS, USAGE_COLUMNS,
+                           sql_undo_row, &a->refused[i]);
         cost_nusd += a->refused[i] ? 0 : f->rows[i].cost_nusd;
     }
     if (e || !cost_nusd)
         return e;
     char reference[REFERENCE_SIZE];
     print_reference(reference, f, account_id);
-    struct db_value v[LEDGER_COLUMNS] = {DB_INT(account_id), DB_NUSD(-cost_nusd), DB_STRZ(reference)};
+    struct db_value v[LEDGER_COLUMNS] = {DB_INT(account_id), DB_NUSD(-cost_nusd),
+                                         DB_STRZ(reference)};
     e = try_insert(c, sql_insert_ledger, v, COUNT(v), sql_undo_account, &is_refused);
     for (size_t i = 0; !e && is_refused && i < f->rows_n; i++)
         a->refused[i] = a->refused[i] || f->rows[i].account_id == account_id;

@@ -108,7 +108,8 @@ enum err segment_read(const struct money_ops *ops, const char *path, struct segm
     return e;
 }
 
-static enum err write_rows(const struct money_ops *ops, int fd, const struct usage_row *rows, size_t n)
+static enum err write_rows(const struct money_ops *ops, int fd, const struct usage_row *rows,
+                           size_t n)
 {
     const struct money_disk_ops *d = &ops->disk;
     char line[USAGE_ROW_LINE_MAX];
@@ -122,7 +123,8 @@ static enum err write_rows(const struct money_ops *ops, int fd, const struct usa
     return e ? e : d->sync(d->self, fd);
 }
 
-enum err segment_write(const struct money_ops *ops, const char *dir, uint64_t number, const struct usage_row *rows, size_t n)
+enum err segment_write(const struct money_ops *ops, const char *dir, uint64_t number,
+                       const struct usage_row *rows, size_t n)
 {
     const struct money_disk_ops *d = &ops->disk;
     char path[SPOOL_PATH_MAX], making[SPOOL_PATH_MAX];

@@ -32,9 +32,11 @@ void segment_path(char dst[SPOOL_PATH_MAX], const char *dir, uint64_t number);
 uint64_t segment_number(const char *name);
 
 /* segment_read - adds the rows of a file. ERR_END: no such file; ERR_IO, ERR_MEMORY. */
-ERR_CHECK enum err segment_read(const struct money_ops *ops, const char *path, struct segment_rows *r);
+ERR_CHECK enum err segment_read(const struct money_ops *ops, const char *path,
+                                struct segment_rows *r);
 
 /* segment_write - makes the file of that number with these rows: under another name, synced, then renamed (over one that is there), so that it is there whole or not at all. ERR_IO. */
-ERR_CHECK enum err segment_write(const struct money_ops *ops, const char *dir, uint64_t number, const struct usage_row *rows, size_t n);
+ERR_CHECK enum err segment_write(const struct money_ops *ops, const char *dir, uint64_t number,
+                                 const struct usage_row *rows, size_t n);
 
 #endif

@@ -16,7 +16,8 @@ void slots_init(struct money *m)
     pthread_mutex_init(&s->mu, NULL);
     s->fd = -1;
     s->free = calloc((size_t)m->slots_max, sizeof(*s->free));
-    s->accounts = calloc((size_t)m->slots_max, sizeof(*s->accounts)); /* looked at in money_new_with */
+    s->accounts =
+        calloc((size_t)m->slots_max, sizeof(*s->accounts)); /* looked at in money_new_with */
     if (!s->free)
         return;
     while (s->free_n < m->slots_max) { /* the lowest on top: few requests use few pages */
@@ -54,7 +55,8 @@ static enum err grow(struct money *m, int index)
     int want = (index / SLOTS_GROW + 1) * SLOTS_GROW;
     if (want > m->slots_max)
         want = m->slots_max;
-    enum err e = m->ops.disk.allocate(m->ops.disk.self, s->fd, (int64_t)have * SLOT_BYTES, (int64_t)(want - have) * SLOT_BYTES);
+    enum err e = m->ops.disk.allocate(m->ops.disk.self, s->fd, (int64_t)have * SLOT_BYTES,
+                                      (int64_t)(want - have) * SLOT_BYTES);
     if (e)
         return e;
     pthread_mutex_lock(&s->mu);
@@ -117,13 +119,15 @@ enum err slots_write(struct money *m, int index, const char *line, size_t n)
     assert(n <= SLOT_BYTES);
     memcpy(place, line, n);
     memset(place + n, 0, SLOT_BYTES - n);
-    return m->ops.disk.write(m->ops.disk.self, m->slots.fd, place, SLOT_BYTES, (int64_t)index * SLOT_BYTES);
+    return m->ops.disk.write(m->ops.disk.self, m->slots.fd, place, SLOT_BYTES,
+                             (int64_t)index * SLOT_BYTES);
 }
 
 enum err slots_wipe(struct money *m, int index)
 {
     static const char zeros[SLOT_CLEAR_BYTES];
-    return m->ops.disk.write(m->ops.disk.self, m->slots.fd, zeros, sizeof(zeros), (int64_t)index * SLOT_BYTES);
+    return m->ops.disk.write(m->ops.disk.self, m->slots.fd, zeros, sizeof(zeros),
+                             (int64_t)index * SLOT_BYTES);
 }
 
 /* ---- of the dead ---- */

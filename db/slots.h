@@ -31,6 +31,7 @@ ERR_CHECK enum err slots_write(struct money *m, int index, const char *line, siz
 ERR_CHECK enum err slots_wipe(struct money *m, int index);
 
 /* slots_read - adds the rows of the full places of a file; what does not decode goes to r->bad with an LF. ERR_END: no file. ERR_IO, ERR_MEMORY. */
-ERR_CHECK enum err slots_read(const struct money_ops *ops, const char *path, struct segment_rows *r);
+ERR_CHECK enum err slots_read(const struct money_ops *ops, const char *path,
+                              struct segment_rows *r);
 
 #endif

@@ -36,7 +36,8 @@ static const char *file_in(char dst[SPOOL_PATH_MAX], const char *dir, const char
 }
 
 /* root/prefix id, short enough for any file in it. */
-static enum err dir_in(char dst[SPOOL_PATH_MAX], const char *root, const char *prefix, const char *id)
+static enum err dir_in(char dst[SPOOL_PATH_MAX], const char *root, const char *prefix,
+                       const char *id)
 {
     int n = snprintf(dst, SPOOL_PATH_MAX, "%s/%s%s", root, prefix, id);
     return n > 0 && n < SPOOL_PATH_MAX - SPOOL_NAME_MAX ? ERR_OK : ERR_FULL;
@@ -67,25 +68,28 @@ enum err spool_read_file(const struct money_ops *ops, const char *path, struct b
 
 /* ---- making ---- */
 
-static enum err write_owner(const struct money_ops *ops, const char *dir, const struct spool_owner *owner)
+static enum err write_owner(const struct money_ops *ops, const char *dir,
+                            const struct spool_owner *owner)
 {
     const struct money_disk_ops *d = &ops->disk;
     char path[SPOOL_PATH_MAX], text[OWNER_MAX];
     int fd = -1;
-    int n = snprintf(text, sizeof(text), "installation=%s\nhost=%s\nprocess=%s\n", owner->installation, owner->host_id,
-                     owner->process);
+    int n = snprintf(text, sizeof(text), "installation=%s\nhost=%s\nprocess=%s\n",
+                     owner->installation, owner->host_id, owner->process);
     assert(n > 0 && n < OWNER_MAX);
     enum err e = d->open(d->self, file_in(path, dir, FILE_OWNER), DISK_CREATE, &fd);
     if (e)
         return e;
     e = d->write(d->self, fd, text, (size_t)n, 0);
     if (!e)
-        e = d->sync(d->self, fd); /* a journal without its owner could not be adopted after a power cut */
+        e = d->sync(d->self,
+                    fd); /* a journal without its owner could not be adopted after a power cut */
     d->close(d->self, fd);
     return e;
 }
 
-static enum err make_in(const struct money_ops *ops, const char *dir, const struct spool_owner *owner, int *lock_fd)
+static enum err make_in(const struct money_ops *ops, const char *dir,
+                        const struct spool_owner *owner, int *lock_fd)
 {
     const struct money_disk_ops *d = &ops->disk;
     char path[SPOOL_PATH_MAX];
@@ -104,13 +108,15 @@ static enum err make_in(const struct money_ops *ops, const char *dir, const stru
     return e;
 }
 
-enum err spool_make(const struct money_ops *ops, const char *root, const struct spool_owner *owner, struct spool *out)
+enum err spool_make(const struct money_ops *ops, const char *root, const struct spool_owner *owner,
+                    struct spool *out)
 {
     const struct money_disk_ops *d = &ops->disk;
     struct spool s = {.lock_fd = -1};
     char making[SPOOL_PATH_MAX];
     errno = ENAMETOOLONG;
-    if (!*root || dir_in(making, root, SPOOL_NEW, owner->process) || dir_in(s.dir, root, "", owner->process))
+    if (!*root || dir_in(making, root, SPOOL_NEW, owner->process) ||
+        dir_in(s.dir, root, "", owner->process))
         return fail("path", root);
     if (d->mkdir(d->self, root))
         return fail("mkdir", root);
@@ -176,7 +182,8 @@ static enum err lock_dir(const struct money_ops *ops, const char *dir, int *out)
     return e;
 }
 
-enum err spool_lock(const struct money_ops *ops, const char *root, const char *id, struct spool *out)
+enum err spool_lock(const struct money_ops *ops, const char *root, const char *id,
+                    struct spool *out)
 {
     struct spool s = {.lock_fd = -1};
     enum err e = dir_in(s.dir, root, "", id);
@@ -226,7 +233,8 @@ static enum err remove_dir(const struct money_ops *ops, const char *dir)
     return e && e != ERR_END ? fail("rmdir", dir) : ERR_OK;
 }
 
-enum err spool_remove(const struct money_ops *ops, const char *root, const char *id, struct spool *s)
+enum err spool_remove(const struct money_ops *ops, const char *root, const char *id,
+                      struct spool *s)
 {
     char done[SPOOL_PATH_MAX];
     enum err e = dir_in(done, root, SPOOL_DONE, id);
@@ -270,7 +278,8 @@ static bool has_line(struct slice all, struct slice line)
 }
 
 /* Appends those of lines that are not in `old`. */
-static enum err append_new(const struct money_ops *ops, int fd, struct slice old, struct slice lines, int64_t *added)
+static enum err append_new(const struct money_ops *ops, int fd, struct slice old,
+                           struct slice lines, int64_t *added)
 {
     const struct money_disk_ops *d = &ops->disk;
     enum err e = ERR_OK;
@@ -288,7 +297,8 @@ static enum err append_new(const struct money_ops *ops, int fd, struct slice old
     return e ? e : d->sync(d->self, fd);
 }
 
-enum err spool_reject(const struct money_ops *ops, const char *root, struct slice lines, int64_t *added)
+enum err spool_reject(const struct money_ops *ops, const char *root, struct slice lines,
+                      int64_t *added)
 {
     const struct money_disk_ops *d = &ops->disk;
     char path[SPOOL_PATH_MAX];
@@ -314,7 +324,8 @@ enum err spool_reject(const struct money_ops *ops, const char *root, struct slic
     return ERR_OK;
 }
 
-enum err spool_count_rejected(const struct money_ops *ops, const char *root, int64_t *bytes, int64_t *rows)
+enum err spool_count_rejected(const struct money_ops *ops, const char *root, int64_t *bytes,
+                              int64_t *rows)
 {
     const struct money_disk_ops *d = &ops->disk;
     char path[SPOOL_PATH_MAX];

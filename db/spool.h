@@ -16,12 +16,12 @@
 #include "base/clock.h"
 #include "db/money_ops.h"
 
-#define SPOOL_PATH_MAX  1024
-#define SPOOL_NAME_MAX  64
-#define SPOOL_LOCK      "lock"
-#define SPOOL_NEW       ".new-"
-#define SPOOL_DONE      ".done-"
-#define SPOOL_STALE_MS  60000 /* a .new- directory older than this was left by a dead process */
+#define SPOOL_PATH_MAX 1024
+#define SPOOL_NAME_MAX 64
+#define SPOOL_LOCK     "lock"
+#define SPOOL_NEW      ".new-"
+#define SPOOL_DONE     ".done-"
+#define SPOOL_STALE_MS 60000 /* a .new- directory older than this was left by a dead process */
 
 struct spool {
     char dir[SPOOL_PATH_MAX];
@@ -38,17 +38,21 @@ struct spool_owner {
 ERR_CHECK enum err spool_path(char dst[SPOOL_PATH_MAX], const char *dir, const char *name);
 
 /* spool_make - root is made when missing (not its parents). ERR_IO (logged). */
-ERR_CHECK enum err spool_make(const struct money_ops *ops, const char *root, const struct spool_owner *owner, struct spool *out);
+ERR_CHECK enum err spool_make(const struct money_ops *ops, const char *root,
+                              const struct spool_owner *owner, struct spool *out);
 
 /* spool_read_owner - ERR_END: no such directory or file; ERR_FORMAT; ERR_IO. */
-ERR_CHECK enum err spool_read_owner(const struct money_ops *ops, const char *dir, struct spool_owner *out);
+ERR_CHECK enum err spool_read_owner(const struct money_ops *ops, const char *dir,
+                                    struct spool_owner *out);
 
 /* spool_lock - takes the lock of a dead process's directory. ERR_BUSY: it lives; ERR_END: the directory is gone; ERR_IO. */
-ERR_CHECK enum err spool_lock(const struct money_ops *ops, const char *root, const char *id, struct spool *out);
+ERR_CHECK enum err spool_lock(const struct money_ops *ops, const char *root, const char *id,
+                              struct spool *out);
 void spool_unlock(const struct money_ops *ops, struct spool *s);
 
 /* spool_remove - of a directory whose lock we have; unlocks. ERR_IO (logged): it stays and will be found again. */
-ERR_CHECK enum err spool_remove(const struct money_ops *ops, const char *root, const char *id, struct spool *s);
+ERR_CHECK enum err spool_remove(const struct money_ops *ops, const char *root, const char *id,
+                                struct spool *s);
 
 /* spool_sweep - name: an entry of root that begins with SPOOL_NEW or SPOOL_DONE; removes it when nobody works on it. */
 void spool_sweep(const struct money_ops *ops, const char *root, const char *name);
@@ -57,9 +61,11 @@ void spool_sweep(const struct money_ops *ops, const char *root, const char *name
 ERR_CHECK enum err spool_read_file(const struct money_ops *ops, const char *path, struct buf *b);
 
 /* spool_reject - appends lines, each with its newline, to root/rejected, but for those that are in it already; durable on ERR_OK. *added: how many. ERR_IO. */
-ERR_CHECK enum err spool_reject(const struct money_ops *ops, const char *root, struct slice lines, int64_t *added);
+ERR_CHECK enum err spool_reject(const struct money_ops *ops, const char *root, struct slice lines,
+                                int64_t *added);
 
 /* spool_count_rejected - *bytes: its size when it was counted last, -1 for never; unchanged size: *rows stays. ERR_IO. */
-ERR_CHECK enum err spool_count_rejected(const struct money_ops *ops, const char *root, int64_t *bytes, int64_t *rows);
+ERR_CHECK enum err spool_count_rejected(const struct money_ops *ops, const char *root,
+                                        int64_t *bytes, int64_t *rows);
 
 #endif

@@ -24,10 +24,22 @@ struct field {
 };
 
 #define MEMBER_SIZE(m) sizeof(((struct usage_row *)0)->m)
-#define TEXT(m)        {FIELD_TEXT, offsetof(struct usage_row, m), MEMBER_SIZE(m)}
-#define I64(m)         {FIELD_I64, offsetof(struct usage_row, m), MEMBER_SIZE(m)}
-#define INT(m)         {FIELD_INT, offsetof(struct usage_row, m), MEMBER_SIZE(m)}
-#define BOOL(m)        {FIELD_BOOL, offsetof(struct usage_row, m), MEMBER_SIZE(m)}
+#define TEXT(m)                                                                                    \
+    {                                                                                              \
+        FIELD_TEXT, offsetof(struct usage_row, m), MEMBER_SIZE(m)                                  \
+    }
+#define I64(m)                                                                                     \
+    {                                                                                              \
+        FIELD_I64, offsetof(struct usage_row, m), MEMBER_SIZE(m)                                   \
+    }
+#define INT(m)                                                                                     \
+    {                                                                                              \
+        FIELD_INT, offsetof(struct usage_row, m), MEMBER_SIZE(m)                                   \
+    }
+#define BOOL(m)                                                                                    \
+    {                                                                                              \
+        FIELD_BOOL, offsetof(struct usage_row, m), MEMBER_SIZE(m)                                  \
+    }
 
 static const struct field fields[] = {
     TEXT(request_id),
@@ -72,7 +84,8 @@ static const struct field fields[] = {
 _Static_assert(sizeof(int) == sizeof(enum usage_status), "status is read and written as an int");
 
 /* What is left out, first this, then this as well, when hostile texts full of escapes would not fit. Nothing that money depends on. */
-static const size_t expendable[] = {offsetof(struct usage_row, upstream_request_id), offsetof(struct usage_row, price_lines)};
+static const size_t expendable[] = {offsetof(struct usage_row, upstream_request_id),
+                                    offsetof(struct usage_row, price_lines)};
 #define EXPENDABLE_N (sizeof(expendable) / sizeof(expendable[0]))
 
 static const char *const status_names[] = {"ok", "error", "cut", "client_gone", "interrupted"};
@@ -118,7 +131,8 @@ static char *put_text(char *at, const char *end, const char *z, size_t size)
     return at;
 }
 
-static char *put_field(char *at, const char *end, const struct field *f, const struct usage_row *row)
+static char *put_field(char *at, const char *end, const struct field *f,
+                       const struct usage_row *row)
 {
     const char *p = (const char *)row + f->at;
     int64_t i64;
@@ -244,8 +258,8 @@ static enum err get_field(struct slice s, const struct field *f, struct usage_ro
 enum err usage_row_decode(struct slice line, struct usage_row *out)
 {
     uint32_t crc = 0;
-    if (line.n <= HEAD_CHARS || line.n > USAGE_ROW_LINE_MAX || line.p[line.n - 1] != '\n' || line.p[CRC_CHARS] != '\t' ||
-        get_crc(line.p, &crc))
+    if (line.n <= HEAD_CHARS || line.n > USAGE_ROW_LINE_MAX || line.p[line.n - 1] != '\n' ||
+        line.p[CRC_CHARS] != '\t' || get_crc(line.p, &crc))
         return ERR_FORMAT;
     struct slice rest = {line.p + HEAD_CHARS, line.n - HEAD_CHARS - 1};
     if (hash_crc32c(0, rest.p, rest.n) != crc)

@@ -10,7 +10,8 @@
 #include "base/str.h"
 #include "db/pricing.h"
 
-#define USAGE_ROW_LINE_MAX 2048 /* bytes of an encoded line, newline included: journal room is reserved by it */
+#define USAGE_ROW_LINE_MAX                                                                         \
+    2048 /* bytes of an encoded line, newline included: journal room is reserved by it */
 
 enum usage_status { USAGE_OK, USAGE_ERROR, USAGE_CUT, USAGE_CLIENT_GONE, USAGE_INTERRUPTED };
 
@@ -22,23 +23,23 @@ struct usage_row {
     char endpoint[33];
     char model[129];
     char upstream_model[129];
-    int64_t channel_id;        /* 0: NULL */
-    int64_t channel_key_id;    /* 0: NULL */
+    int64_t channel_id;     /* 0: NULL */
+    int64_t channel_key_id; /* 0: NULL */
     char client_format[25];
     char provider_format[25];
     bool is_stream;
     enum usage_status status;
     int http_status;
-    char error_code[49];       /* "": NULL */
-    char finish_reason[33];    /* "": NULL */
+    char error_code[49];    /* "": NULL */
+    char finish_reason[33]; /* "": NULL */
     struct usage usage;
     int64_t group_multiplier_ppm;
     int64_t account_multiplier_ppm;
-    int64_t hold_nusd;         /* in slots: what was held; not a column */
+    int64_t hold_nusd; /* in slots: what was held; not a column */
     int64_t cost_nusd;
     int64_t shortfall_nusd;
     int attempts;
-    int64_t first_byte_ms;     /* -1: NULL */
+    int64_t first_byte_ms; /* -1: NULL */
     int64_t duration_ms;
     char upstream_request_id[129];
     int64_t created_wall_ms;

@@ -73,19 +73,33 @@ enum err connection_begin(struct connection *c)
     return ERR_OK;
 }
 
+/* FCGX_Finish_r for a request whose input stream was freed at its end: it would leave the output
+ * open. */
+static void finish_without_input(struct connection *c)
+{
+    int is_closing = !c->fcgx.keepConnection;
+
+    is_closing |= FCGX_FClose(c->fcgx.err);
+    is_closing |= FCGX_FClose(c->fcgx.out);
+    FCGX_Free(&c->fcgx, is_closing);
+}
+
 bool connection_finish(struct connection *c)
 {
     if (c->transport.is_broken) {
         /* libfcgi would write again and wait for the peer, each up to its timeout. */
         shutdown(c->fcgx.ipcFd, SHUT_RDWR);
         c->fcgx.keepConnection = 0;
-    } else if (!FCGX_HasSeenEOF(c->fcgx.in)) {
+    } else if (c->fcgx.in != NULL && !FCGX_HasSeenEOF(c->fcgx.in)) {
         /* Closing over unread bytes makes a reset that can overtake the answer: let libfcgi
          * half-close and wait. */
         FCGX_Attach(&c->fcgx);
         c->fcgx.keepConnection = 0;
     }
-    FCGX_Finish_r(&c->fcgx);
+    if (c->fcgx.in == NULL)
+        finish_without_input(c);
+    else
+        FCGX_Finish_r(&c->fcgx);
     c->transport.env = NULL;
     c->transport.gone_fd = -1;
     return c->fcgx.ipcFd >= 0;
@@ -108,6 +122,9 @@ static enum err fcgi_read(struct transport *t, char *p, size_t n, size_t *got)
     struct connection *c = (struct connection *)t;
     size_t total = 0;
 
+    *got = 0;
+    if (c->fcgx.in == NULL)
+        return ERR_OK;
     while (total < n) {
         size_t left = n - total;
         int want = left > INT_MAX ? INT_MAX : (int)left;
@@ -119,7 +136,12 @@ static enum err fcgi_read(struct transport *t, char *p, size_t n, size_t *got)
             break;
     }
     *got = total;
-    return FCGX_GetError(c->fcgx.in) == 0 ? ERR_OK : ERR_UPLOAD_CUT;
+    if (FCGX_GetError(c->fcgx.in) != 0)
+        return ERR_UPLOAD_CUT;
+    /* At the end its buffer goes, since a stream may wait for minutes from here on. */
+    if (total < n)
+        FCGX_FreeStream(&c->fcgx.in);
+    return ERR_OK;
 }
 
 static enum err fcgi_write(struct transport *t, const char *p, size_t n)

@@ -27,7 +27,7 @@ enum err response_error(const struct request *req);
 /* response_status - before the commit; default 200. */
 void response_status(struct request *req, int status);
 /* response_header - before the commit; adds or replaces. Too long (RESPONSE_HEADERS_MAX bytes in all) is dropped and logged. name: a literal. */
-#define RESPONSE_HEADERS_MAX 8192
+#define RESPONSE_HEADERS_MAX 2048
 void response_header(struct request *req, const char *name, struct slice value);
 void response_header_z(struct request *req, const char *name, const char *value);
 

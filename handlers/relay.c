@@ -113,7 +113,8 @@ static enum err list_candidates(struct relay *r)
                 .channel_id = channel->id,
                 .key_id = key->id,
                 .priority = channel->priority,
-                .weight = channel->weight * key->weight,
+                .weight = channel->weight,
+                .key_weight = key->weight,
             };
         }
     }
@@ -194,6 +195,16 @@ static void conclude(struct relay *r, struct attempt *a, enum err e, struct slic
     }
 }
 
+/* A credential or rate fault is that of one provider key; any other is the channel's with all its keys. */
+static void mark_tried(struct relay *r, size_t pick, enum err e)
+{
+    bool is_key_fault = e == ERR_UP_AUTH || e == ERR_UP_RATE;
+    for (size_t i = 0; i < r->candidates_n; i++)
+        if (i == pick ||
+            (!is_key_fault && r->candidates[i].channel_id == r->candidates[pick].channel_id))
+            r->candidates[i].is_tried = true;
+}
+
 static void try_channels(struct relay *r)
 {
     struct answer *answer = &r->answer;
@@ -212,7 +223,7 @@ static void try_channels(struct relay *r)
         e = attempt_run(&a, &body);
         if (e == ERR_OK || answer->is_begun || !err_info(e)->try_elsewhere)
             break;
-        r->candidates[pick].is_tried = true;
+        mark_tried(r, pick, e);
     }
     conclude(r, &a, e, body);
     attempt_clear(&a);

@@ -6,13 +6,14 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define MODEL_CHARS_MAX     128
-#define CHOICES_MAX         128
-#define FIRST_MEMBERS       32 /* room for members at first */
-#define EDITS_OWN           3  /* output limit, usage chunk, model */
-#define MODEL_TEXT_MAX      ((size_t)4096)
+#define MODEL_CHARS_MAX 128
+#define CHOICES_MAX     128
+#define FIRST_MEMBERS   32 /* room for members at first */
+#define EDITS_OWN       3  /* output limit, usage chunk, model */
+#define MODEL_TEXT_MAX  ((size_t)4096)
 
-/* The members that we read. Those we bill or route on may not occur twice: the provider might take the other one. */
+/* The members that we read. Those we bill or route on may not occur twice: the provider might take
+ * the other one. */
 enum known {
     KNOWN_MODEL,
     KNOWN_MESSAGES,
@@ -35,20 +36,20 @@ static const struct {
     const char *name;
     bool is_single;
 } known[KNOWN_COUNT] = {
-    [KNOWN_MODEL]                 = {"model", true},
-    [KNOWN_MESSAGES]              = {"messages", true},
-    [KNOWN_STREAM]                = {"stream", true},
-    [KNOWN_STREAM_OPTIONS]        = {"stream_options", true},
-    [KNOWN_N]                     = {"n", true},
-    [KNOWN_MAX_TOKENS]            = {"max_tokens", true},
-    [KNOWN_MAX_COMPLETION_TOKENS] = {"max_completion_tokens", true},
-    [KNOWN_TOOLS]                 = {"tools", true},
-    [KNOWN_FUNCTIONS]             = {"functions", false},
-    [KNOWN_RESPONSE_FORMAT]       = {"response_format", false},
-    [KNOWN_WEB_SEARCH_OPTIONS]    = {"web_search_options", true},
-    [KNOWN_PROMPT_CACHE_KEY]      = {"prompt_cache_key", false},
-    [KNOWN_USER]                  = {"user", false},
-    [KNOWN_SAFETY_IDENTIFIER]     = {"safety_identifier", false},
+    [KNOWN_MODEL] = {"model",                 true },
+    [KNOWN_MESSAGES] = {"messages",              true },
+    [KNOWN_STREAM] = {"stream",                true },
+    [KNOWN_STREAM_OPTIONS] = {"stream_options",        true },
+    [KNOWN_N] = {"n",                     true },
+    [KNOWN_MAX_TOKENS] = {"max_tokens",            true },
+    [KNOWN_MAX_COMPLETION_TOKENS] = {"max_completion_tokens", true },
+    [KNOWN_TOOLS] = {"tools",                 true },
+    [KNOWN_FUNCTIONS] = {"functions",             false},
+    [KNOWN_RESPONSE_FORMAT] = {"response_format",       false},
+    [KNOWN_WEB_SEARCH_OPTIONS] = {"web_search_options",    true },
+    [KNOWN_PROMPT_CACHE_KEY] = {"prompt_cache_key",      false},
+    [KNOWN_USER] = {"user",                  false},
+    [KNOWN_SAFETY_IDENTIFIER] = {"safety_identifier",     false},
 };
 
 struct request_reader {
@@ -136,8 +137,10 @@ static enum err read_members(struct request_reader *r, struct slice body)
     if (e != ERR_FORMAT)
         return e == ERR_END ? ERR_OK : e;
     if (slice_trim(body).n == 0)
-        return chat_fault(r->arena, r->fault, NULL, "The request body is empty; expected a JSON object.");
-    text = arena_printf(r->arena, "The request body is not a valid JSON object (at byte %zu).", s.at);
+        return chat_fault(r->arena, r->fault, NULL,
+                          "The request body is empty; expected a JSON object.");
+    text =
+        arena_printf(r->arena, "The request body is not a valid JSON object (at byte %zu).", s.at);
     return text ? chat_fault(r->arena, r->fault, NULL, text) : ERR_MEMORY;
 }
 
@@ -179,7 +182,8 @@ static enum err read_stream_options(struct request_reader *r)
             return chat_fault(r->arena, r->fault, "stream_options.include_usage", "given twice");
         is_there = true;
         if (m.value.kind != JSCAN_TRUE && m.value.kind != JSCAN_FALSE && m.value.kind != JSCAN_NULL)
-            return chat_fault(r->arena, r->fault, "stream_options.include_usage", "expected boolean");
+            return chat_fault(r->arena, r->fault, "stream_options.include_usage",
+                              "expected boolean");
         r->request.wants_usage = r->request.is_stream && m.value.kind == JSCAN_TRUE;
     }
     return ERR_OK;

@@ -1,8 +1,10 @@
-/* openai_chat - the OpenAI Chat Completions format: the parts that its files share. Everybody else uses format_openai_chat (format.h).
+/* openai_chat - the OpenAI Chat Completions format: the parts that its files share. Everybody
+ * else uses format_openai_chat (format.h).
  *
- * openai_chat.c reads and writes requests, openai_chat_messages.c walks over a request's messages, openai_chat_reader.c overhears answers, openai_chat_usage.c
- * converts their usage. Source: the OpenAPI
- * document 2.3.0 of OpenAI and what compatible providers were seen to do. Stateless; any thread. */
+ * openai_chat.c reads and writes requests, openai_chat_messages.c walks over a request's
+ * messages, openai_chat_reader.c overhears answers, openai_chat_usage.c converts their usage.
+ * Source: the OpenAPI document 2.3.0 of OpenAI and what compatible providers were seen to do.
+ * Stateless; any thread. */
 #ifndef AIPASS_UPSTREAM_OPENAI_CHAT_H
 #define AIPASS_UPSTREAM_OPENAI_CHAT_H
 
@@ -14,15 +16,20 @@ struct chat_input {
     struct jvalue tools, functions, response_format;
 };
 
-/* chat_read_input - checks the messages' structure and sets text_bytes, text, images, files, audios, has_reference, and affinity unless it is set already.
- * Values must be validated JSON inside out->body. ERR_BAD_REQUEST with *fault; ERR_MEMORY. */
-ERR_CHECK enum err chat_read_input(const struct chat_input *in, struct arena *a, struct format_request *out, struct fault *fault);
+/* chat_read_input - checks the messages' structure and sets text_bytes, text, images, files,
+ * audios, has_reference, and affinity unless it is set already. Values must be validated JSON
+ * inside out->body. ERR_BAD_REQUEST with *fault; ERR_MEMORY. */
+ERR_CHECK enum err chat_read_input(const struct chat_input *in, struct arena *a,
+                                   struct format_request *out, struct fault *fault);
 
-/* chat_fault - fills *fault with "PARAM: TEXT" and returns ERR_BAD_REQUEST, or ERR_MEMORY. param: NULL, a literal or in the arena. */
+/* chat_fault - fills *fault with "PARAM: TEXT" and returns ERR_BAD_REQUEST, or ERR_MEMORY.
+ * param: NULL, a literal or in the arena. */
 enum err chat_fault(struct arena *a, struct fault *fault, const char *param, const char *text);
 
-/* chat_read_usage - a usage object as counts. v: any validated value, raw.p NULL allowed. False, and *out as it was, when it is no object with a number of tokens in it.
- * Cached and written input is taken out of prompt_tokens; a total above its parts is output; what cannot be is clamped and logged. */
+/* chat_read_usage - a usage object as counts. v: any validated value, raw.p NULL allowed. False,
+ * and *out as it was, when it is no object with a number of tokens in it. Cached and written
+ * input is taken out of prompt_tokens; a total above its parts is output; what cannot be is
+ * clamped and logged. */
 bool chat_read_usage(struct jvalue v, struct counts *out);
 
 /* The readers of answers, as in struct format. */

@@ -8,8 +8,8 @@ struct walk {
     struct arena *arena;
     struct format_request *out;
     struct fault *fault;
-    const char *counted;        /* the text up to here is in out->text, or was left out */
-    struct slice system, user;  /* the first message of each role, whole */
+    const char *counted;       /* the text up to here is in out->text, or was left out */
+    struct slice system, user; /* the first message of each role, whole */
     struct slice first;
     size_t index;
 };
@@ -249,8 +249,8 @@ enum err chat_read_input(const struct chat_input *in, struct arena *a, struct fo
     }
     if (w.index == 0)
         return chat_fault(a, fault, "messages", "expected at least one message");
-    text_size_add(&out->text,
-                  (struct slice){w.counted, (size_t)(in->messages.raw.p + in->messages.raw.n - w.counted)});
+    text_size_add(&out->text, (struct slice){w.counted, (size_t)(in->messages.raw.p +
+                                                                 in->messages.raw.n - w.counted)});
     text_size_add(&out->text, in->tools.raw);
     text_size_add(&out->text, in->functions.raw);
     text_size_add(&out->text, in->response_format.raw);

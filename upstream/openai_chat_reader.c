@@ -9,9 +9,9 @@
 
 /* The members of an answer or of a chunk that we read; raw.p NULL: absent. */
 struct answer {
-    struct slice text;       /* the object, without the space around it */
+    struct slice text; /* the object, without the space around it */
     struct jvalue model, choices, usage, error, object, groq;
-    struct slice usage_cut;  /* the usage member with the comma that goes with it */
+    struct slice usage_cut; /* the usage member with the comma that goes with it */
 };
 
 /* ---- one pass over the object ---- */
@@ -84,7 +84,9 @@ static void add_text(struct reader *r, struct jvalue v)
         text_size_add_escaped(&r->output, (struct slice){v.raw.p + 1, v.raw.n - 2});
         r->has_content = true;
     } else if (v.kind == JSCAN_ARRAY && v.raw.n > 2) {
-        text_size_add(&r->output, v.raw); /* content in parts: their frames count too, which errs a little high */
+        text_size_add(
+            &r->output,
+            v.raw); /* content in parts: their frames count too, which errs a little high */
         r->has_content = true;
     }
 }
@@ -175,7 +177,8 @@ static void read_choice(struct reader *r, struct jvalue choice)
     while (!jscan_next_member(&s, &m)) {
         if (jscan_key_is(&m, "delta") || jscan_key_is(&m, "message"))
             add_message(r, m.value);
-        else if (jscan_key_is(&m, "finish_reason") && m.value.kind == JSCAN_STRING && m.value.raw.n > 2)
+        else if (jscan_key_is(&m, "finish_reason") && m.value.kind == JSCAN_STRING &&
+                 m.value.raw.n > 2)
             (void)slice_copy_z(r->finish_reason, sizeof(r->finish_reason),
                                (struct slice){m.value.raw.p + 1, m.value.raw.n - 2});
     }
@@ -201,12 +204,14 @@ static size_t read_choices(struct reader *r, struct jvalue choices)
 static bool is_error(const struct answer *a)
 {
     if (a->error.raw.p)
-        return a->error.kind != JSCAN_NULL && a->error.kind != JSCAN_FALSE && !slice_eq_z(a->error.raw, "\"\"");
+        return a->error.kind != JSCAN_NULL && a->error.kind != JSCAN_FALSE &&
+               !slice_eq_z(a->error.raw, "\"\"");
     return a->object.raw.p && slice_eq_z(a->object.raw, "\"error\"");
 }
 
 /* A string decoded, a number as it stands. */
-static bool copy_value(struct reader *r, struct jvalue object, const char *name, char *dst, size_t size)
+static bool copy_value(struct reader *r, struct jvalue object, const char *name, char *dst,
+                       size_t size)
 {
     struct jvalue v;
     struct slice text;
@@ -268,7 +273,8 @@ struct cut {
     bool is_model;
 };
 
-/* Appends text; within an event that was joined from several data lines each line gets its field name back. */
+/* Appends text; within an event that was joined from several data lines each line gets its field
+ * name back. */
 static enum err append_text(struct buf *b, struct slice text, bool is_joined)
 {
     enum err e = ERR_OK;
@@ -298,7 +304,9 @@ static enum err write_cuts(struct reader *r, struct slice text, const struct cut
             e = jscan_escape(r->scratch, slice_of(r->public_model));
         at = cuts[i].old.p + cuts[i].old.n;
     }
-    return e ? e : append_text(r->scratch, (struct slice){at, (size_t)(text.p + text.n - at)}, is_joined);
+    return e ? e
+             : append_text(r->scratch, (struct slice){at, (size_t)(text.p + text.n - at)},
+                           is_joined);
 }
 
 static bool renames_model(const struct reader *r, const struct answer *a)
@@ -371,7 +379,8 @@ enum event_verdict chat_read_event(struct reader *r, const struct sse_event *e)
     }
     take_any_usage(r, &a);
     choices = read_choices(r, a.choices);
-    r->chunks += r->output.ascii_bytes != before.ascii_bytes || r->output.other_chars != before.other_chars;
+    r->chunks += r->output.ascii_bytes != before.ascii_bytes ||
+                 r->output.other_chars != before.other_chars;
     if (choices == 0 && a.usage.raw.p && a.usage.kind == JSCAN_OBJECT && !r->request->wants_usage)
         return EVENT_WITHHOLD;
     return replace_event(r, e, &a) ? EVENT_MALFORMED : EVENT_FORWARD;

@@ -85,7 +85,9 @@ static struct counts to_counts(struct usage u)
     u.completion = at_least_0(u.completion);
     if (u.total > u.prompt + u.completion)
         u.completion = u.total - u.prompt;
-    c.in_read = at_least_0(u.cached >= 0 ? u.cached : u.cached_hit >= 0 ? u.cached_hit : u.cached_flat);
+    c.in_read = at_least_0(u.cached >= 0       ? u.cached
+                           : u.cached_hit >= 0 ? u.cached_hit
+                                               : u.cached_flat);
     c.in_write = at_least_0(u.written);
     if (c.in_read + c.in_write > u.prompt)
         log_warn("usage_cache_above_prompt", "prompt=%" PRId64 " read=%" PRId64 " write=%" PRId64,

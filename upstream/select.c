@@ -36,8 +36,8 @@ static double minus_ln(uint64_t x)
     return result > LN_LEAST ? result : LN_LEAST;
 }
 
-/* Rendezvous: of all ids the one with the highest score wins, each with probability weight / sum of weights, and
- * no id's score depends on the others. */
+/* Rendezvous: of all ids the one with the highest score wins, each with probability weight / sum of
+ * weights, and no id's score depends on the others. */
 static double score(uint64_t affinity, uint64_t seed, int64_t id, int64_t weight)
 {
     uint64_t bits = (uint64_t)id, hash;
@@ -71,7 +71,8 @@ static bool find_tier(const struct candidate *c, size_t n, struct tier *t)
     return found;
 }
 
-/* Over all keys of the channel, also tried ones: else trying one would move the conversations of the others. */
+/* Over all keys of the channel, also tried ones: else trying one would move the conversations of
+ * the others. */
 static int64_t channel_weight(const struct candidate *c, size_t n, int64_t channel_id)
 {
     int64_t most = 1;

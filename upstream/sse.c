@@ -82,7 +82,7 @@ static struct slice take_line(struct slice *rest)
     return line;
 }
 
-/* The value of a line "name", "name:value" or "name: value"; false when the line is another field. */
+/* The value of a line "name", "name:value" or "name: value"; false when it is another field. */
 static bool field_value(struct slice line, const char *name, struct slice *value)
 {
     size_t n = strlen(name);
@@ -107,7 +107,7 @@ static enum err add_data(struct sse *s, struct sse_event *e, struct slice line)
         e->data = line;
         return ERR_OK;
     }
-    /* The second line: what was borrowed so far moves into the buffer, which holds it from here on. */
+    /* The second line: what was borrowed so far moves into the buffer, which holds it from now. */
     if (e->data.p != s->joined.p) {
         buf_reset(&s->joined);
         err = buf_append_slice(&s->joined, e->data);

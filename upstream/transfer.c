@@ -1,46 +1,47 @@
 #include "upstream/transfer.h"
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "upstream/transfer_head.h"
 #include "upstream/transfer_pool.h"
+#include "upstream/upload.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define JOIN_BYTES_MAX     ((int64_t)64 * 1024 - 1) /* curl sends up to so much in one write with the head */
-#define UPLOAD_SMALL_BYTES 16384L                   /* curl's least */
-#define UPLOAD_LARGE_BYTES 65536L
+#define UPLOAD_SMALL_BYTES   16384L /* curl's least */
+#define UPLOAD_LARGE_BYTES   65536L
 #define RECEIVE_STREAM_BYTES 4096L /* events are small and streams are many */
 #define RECEIVE_WHOLE_BYTES  16384L
-#define LOOK_AGAIN_US      INT64_C(1000000) /* how often is_stopping is asked, and is_gone of a descriptor with bytes in it */
-#define WAIT_US_MAX        INT64_C(60000000)
-#define HEADERS_OWN        2 /* Expect, Content-Type */
-#define STATUS_REFUSED     400
+#define WAIT_US_MAX          INT64_C(60000000)
+#define HEADERS_OWN          2 /* Expect, Content-Type */
+#define STATUS_REFUSED       400
 
-static const char header_expect[] = "Expect:"; /* without a value: none is sent, whatever the size */
-static const char receiver_ended[] = "ended by the receiver";
+/* How often is_stopping is asked, and is_gone of a descriptor with bytes in it. */
+#define LOOK_AGAIN_US INT64_C(1000000)
+
+static const char header_expect[] =
+    "Expect:"; /* without a value: none is sent, whatever the size */
 static const char header_json[] = "Content-Type: application/json";
+static const char receiver_ended[] = "ended by the receiver";
 
-/* One running exchange, on the stack of transfer_run. Provider time stands still while a callback runs: it is
- * the clock less blocked_us. */
+/* One running exchange, on the stack of transfer_run. Provider time stands still while a callback
+ * runs: it is the clock less blocked_us. */
 struct exchange {
     const struct transfer_spec *spec;
     struct transfer_result *result;
     struct handle *handle;
     struct head_reader head;
-    enum err callback_err;        /* what a callback returned, or ours from inside of one */
+    enum err callback_err; /* what a callback returned, or ours from inside of one */
     int64_t start_us;
     int64_t blocked_us;
-    int64_t last_byte_us;         /* provider time of the last body byte */
-    int64_t last_sign_us;         /* of the last body byte or ping */
-    int64_t next_stop_us;         /* when is_stopping is asked again */
-    int64_t look_us;              /* gone_fd is left alone until then */
-    int64_t drain_until_us;       /* with is_gone */
+    int64_t last_byte_us;   /* provider time of the last body byte */
+    int64_t last_sign_us;   /* of the last body byte or ping */
+    int64_t next_stop_us;   /* when is_stopping is asked again */
+    int64_t look_us;        /* gone_fd is left alone until then */
+    int64_t drain_until_us; /* with is_gone */
     bool is_gone;
-    bool is_sent;                 /* the whole request */
-    size_t part, part_at;         /* how far the body was read by curl */
-    struct buf joined;            /* a small body of several parts in one piece */
+    bool is_sent; /* the whole request */
+    struct upload upload;
     struct curl_slist headers[TRANSFER_HEADERS_MAX + HEADERS_OWN];
 };
 
@@ -87,7 +88,7 @@ static enum err note_first_byte(struct exchange *x, int64_t now_us)
         return ERR_OK;
     if (!is_sent(x))
         return ERR_UP_MALFORMED;
-    buf_clear(&x->joined);
+    upload_clear(&x->upload);
     return ERR_OK;
 }
 
@@ -113,34 +114,15 @@ static size_t on_body(char *p, size_t size, size_t n, void *handle)
 
 static size_t on_read(char *dst, size_t size, size_t n, void *handle)
 {
-    struct exchange *x = exchange_of(handle);
-    const struct splice *body = x->spec->body;
-    size_t room = size * n, done = 0;
-
-    while (room && x->part < body->parts_n) {
-        const struct slice *part = &body->parts[x->part];
-        size_t piece = part->n - x->part_at < room ? part->n - x->part_at : room;
-
-        memcpy(dst + done, part->p + x->part_at, piece);
-        done += piece;
-        room -= piece;
-        x->part_at += piece;
-        if (x->part_at == part->n) {
-            x->part++;
-            x->part_at = 0;
-        }
-    }
-    return done;
+    return upload_read(&exchange_of(handle)->upload, dst, size * n);
 }
 
 /* For the repetition on a new connection. */
 static int on_seek(void *handle, curl_off_t offset, int origin)
 {
-    struct exchange *x = exchange_of(handle);
-
     if (origin != SEEK_SET || offset != 0)
         return CURL_SEEKFUNC_CANTSEEK;
-    x->part = x->part_at = 0;
+    upload_rewind(&exchange_of(handle)->upload);
     return CURL_SEEKFUNC_OK;
 }
 
@@ -202,37 +184,19 @@ static enum err set_headers(struct exchange *x)
     return curl_easy_setopt(x->handle->easy, CURLOPT_HTTPHEADER, x->headers) ? ERR_MEMORY : ERR_OK;
 }
 
-static enum err join_body(struct exchange *x, const struct splice *body)
-{
-    enum err e = ERR_OK;
-    size_t i;
-    char *p;
-
-    buf_init(&x->joined, (size_t)JOIN_BYTES_MAX);
-    e = buf_reserve(&x->joined, (size_t)body->bytes, &p);
-    for (i = 0; i < body->parts_n && !e; i++)
-        e = buf_append_slice(&x->joined, body->parts[i]);
-    return e;
-}
-
 static enum err set_body(struct exchange *x)
 {
     const struct splice *body = x->spec->body;
     CURL *c = x->handle->easy;
-    const char *text = NULL; /* NULL: read part by part */
+    const char *text;
     long buffer;
     enum err e;
 
     if (!body)
         return curl_easy_setopt(c, CURLOPT_HTTPGET, 1L) ? ERR_MEMORY : ERR_OK;
-    if (body->parts_n == 1) {
-        text = body->parts[0].p;
-    } else if (body->bytes <= JOIN_BYTES_MAX) {
-        e = join_body(x, body);
-        if (e)
-            return e;
-        text = x->joined.p;
-    }
+    e = upload_init(&x->upload, body, &text);
+    if (e)
+        return e;
     buffer = body->bytes > UPLOAD_SMALL_BYTES ? UPLOAD_LARGE_BYTES : UPLOAD_SMALL_BYTES;
     if (buffer != x->handle->upload_buffer_bytes) {
         if (curl_easy_setopt(c, CURLOPT_UPLOAD_BUFFERSIZE, buffer))
@@ -297,7 +261,8 @@ static void set_detail(struct exchange *x, const char *text)
 
 static enum err timed_out(struct exchange *x, const char *timer, int64_t ms)
 {
-    (void)snprintf(x->result->detail, sizeof(x->result->detail), "%s timer, %lld ms", timer, (long long)ms);
+    (void)snprintf(x->result->detail, sizeof(x->result->detail), "%s timer, %lld ms", timer,
+                   (long long)ms);
     return ERR_UP_TIMEOUT;
 }
 
@@ -417,7 +382,8 @@ static enum err wait_for_more(struct exchange *x, int64_t now_us, int64_t wait_u
     handle_shrink(x->handle, x->is_sent && !was_sent);
     if (looks && !looks_now)
         wait_us = least(wait_us, x->look_us - now_us);
-    if (curl_multi_poll(x->handle->multi, &client, looks_now ? 1 : 0, (int)((wait_us + 999) / 1000), NULL))
+    if (curl_multi_poll(x->handle->multi, &client, looks_now ? 1 : 0, (int)((wait_us + 999) / 1000),
+                        NULL))
         return ERR_MEMORY;
     return looks_now && client.revents ? look_at_client(x) : ERR_OK;
 }
@@ -497,7 +463,8 @@ static bool has_known_end(const struct exchange *x)
 
     if (x->head.is_chunked || x->result->status == 204 || x->result->status == 304)
         return true;
-    return !curl_easy_getinfo(x->handle->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length) && length >= 0;
+    return !curl_easy_getinfo(x->handle->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length) &&
+           length >= 0;
 }
 
 static void fill_result(struct exchange *x, enum err e)
@@ -542,7 +509,7 @@ enum err transfer_run(struct transfer_pool *p, const struct transfer_spec *spec,
     }
     (void)curl_multi_remove_handle(x.handle->multi, x.handle->easy);
     x.handle->exchange = NULL;
-    buf_clear(&x.joined);
+    upload_clear(&x.upload);
     if (is_clean)
         handle_give(p, x.handle);
     else

@@ -46,7 +46,8 @@ int64_t head_retry_after_ms(struct slice value, int64_t now_s)
         return -1;
     if ((int64_t)when <= now_s)
         return 0;
-    return (int64_t)when - now_s < RETRY_MS_MAX / 1000 ? ((int64_t)when - now_s) * 1000 : RETRY_MS_MAX;
+    return (int64_t)when - now_s < RETRY_MS_MAX / 1000 ? ((int64_t)when - now_s) * 1000
+                                                       : RETRY_MS_MAX;
 }
 
 /* Values go into our own headers and logs: none with a control character. */
@@ -65,8 +66,10 @@ static void read_field(struct head_reader *h, struct slice name, struct slice va
     if (slice_eq_ci(name, "content-type")) {
         keep_value(h->content_type, value);
     } else if (slice_eq_ci(name, "transfer-encoding")) {
-        h->is_chunked = value.n >= strlen("chunked") &&
-                        slice_eq_ci((struct slice){value.p + value.n - strlen("chunked"), strlen("chunked")}, "chunked");
+        h->is_chunked =
+            value.n >= strlen("chunked") &&
+            slice_eq_ci((struct slice){value.p + value.n - strlen("chunked"), strlen("chunked")},
+                        "chunked");
     } else if (slice_eq_ci(name, "x-request-id")) {
         keep_value(h->request_id, value);
         h->has_x_request_id = h->request_id[0];
@@ -81,7 +84,7 @@ static void read_field(struct head_reader *h, struct slice name, struct slice va
     }
 }
 
-/* "HTTP/1.1 200 OK": a new head begins, after that of a 1xx or of a connection that broke before its answer. */
+/* "HTTP/1.1 200 OK": a new head begins, maybe after that of a 1xx. */
 static void read_status(struct head_reader *h, struct slice line)
 {
     size_t bytes = h->bytes;
@@ -102,7 +105,8 @@ static void finish(const struct head_reader *h, struct transfer_head *out)
         .content_type = slice_of(h->content_type),
         .request_id = slice_of(h->request_id),
         .processing_ms = slice_of(h->processing_ms),
-        .retry_after_ms = h->retry_after_exact_ms >= 0 ? h->retry_after_exact_ms : h->retry_after_ms,
+        .retry_after_ms = h->retry_after_exact_ms >= 0 ? h->retry_after_exact_ms
+                                                       : h->retry_after_ms,
     };
 }
 

@@ -1,4 +1,5 @@
-/* transfer_head - gathers the lines of a provider's answer into a struct transfer_head. One answer at a time; one thread. */
+/* transfer_head - gathers the lines of a provider's answer into a struct transfer_head. One
+ * answer at a time; one thread. */
 #ifndef AIPASS_UPSTREAM_TRANSFER_HEAD_H
 #define AIPASS_UPSTREAM_TRANSFER_HEAD_H
 
@@ -10,20 +11,23 @@
 struct head_reader {
     size_t bytes;
     int status;
-    bool is_complete;     /* the final head has ended; what follows are trailers */
+    bool is_complete; /* the final head has ended; what follows are trailers */
     bool is_chunked;
     char content_type[HEAD_VALUE_MAX], request_id[HEAD_VALUE_MAX], processing_ms[HEAD_VALUE_MAX];
     bool has_x_request_id; /* it wins over request-id */
-    int64_t retry_after_ms, retry_after_exact_ms; /* Retry-After; retry-after-ms, which wins; -1: none */
+    int64_t retry_after_ms,
+        retry_after_exact_ms; /* Retry-After; retry-after-ms, which wins; -1: none */
 };
 
 void head_init(struct head_reader *h);
 
-/* head_add - one line with its line end, as curl gives them. ERR_OK: more follows (or it was a trailer); ERR_END: this line ended the final head, which is in *out,
- * borrowing h; ERR_UP_MALFORMED: above HEAD_BYTES_MAX. */
+/* head_add - one line with its line end, as curl gives them. ERR_OK: more follows (or it was a
+ * trailer); ERR_END: this line ended the final head, which is in *out, borrowing h;
+ * ERR_UP_MALFORMED: above HEAD_BYTES_MAX. */
 ERR_CHECK enum err head_add(struct head_reader *h, struct slice line, struct transfer_head *out);
 
-/* head_retry_after_ms - Retry-After: seconds (a fraction allowed) or an HTTP date as seen at now_s (Unix time). -1: neither. A date in the past is 0. */
+/* head_retry_after_ms - Retry-After: seconds (a fraction allowed) or an HTTP date as seen at
+ * now_s (Unix time). -1: neither. A date in the past is 0. */
 int64_t head_retry_after_ms(struct slice value, int64_t now_s);
 
 #endif

@@ -50,7 +50,7 @@ static X509_STORE *load_trust(struct transfer_pool *p)
     return p->trust;
 }
 
-/* curl makes an SSL_CTX for each connection and would read all certificates into each (megabytes). */
+/* curl makes an SSL_CTX for each connection and would read all certificates into each. */
 static CURLcode set_up_tls(CURL *easy, void *context, void *pool)
 {
     (void)easy;
@@ -68,8 +68,8 @@ static X509_STORE *trust_new(const char *ca_file)
     /* As curl sets them: an intermediate or a server's own certificate may be the anchor. */
     (void)X509_STORE_set_flags(trust, X509_V_FLAG_TRUSTED_FIRST | X509_V_FLAG_PARTIAL_CHAIN);
     if (ca_file[0] && !X509_STORE_load_file(trust, ca_file)) {
-        log_error("tls_ca_file", "file=%s text=\"cannot be read, or holds no certificate in PEM form\"",
-                  ca_file);
+        log_error("tls_ca_file",
+                  "file=%s text=\"cannot be read, or holds no certificate in PEM form\"", ca_file);
         ERR_clear_error();
         X509_STORE_free(trust);
         return NULL;
@@ -257,8 +257,9 @@ static struct handle *handle_new(struct transfer_pool *p)
     h->is_new = true;
     h->easy = curl_easy_init();
     h->multi = curl_multi_init();
-    if (!h->easy || !h->multi || !set_connection_options(h->easy, p) || !set_http_options(h->easy) ||
-        !set_tls_options(h->easy, p) || curl_easy_setopt(h->easy, CURLOPT_ERRORBUFFER, h->error) ||
+    if (!h->easy || !h->multi || !set_connection_options(h->easy, p) ||
+        !set_http_options(h->easy) || !set_tls_options(h->easy, p) ||
+        curl_easy_setopt(h->easy, CURLOPT_ERRORBUFFER, h->error) ||
         curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_MAX)) {
         handle_free(h);
         return NULL;
@@ -266,8 +267,8 @@ static struct handle *handle_new(struct transfer_pool *p)
     return h;
 }
 
-/* The buffers of OpenSSL take 16 kB each way; SSL_MODE_RELEASE_BUFFERS alone leaves one behind when session tickets
- * came before the answer. */
+/* OpenSSL's buffers take 16 kB each way. SSL_MODE_RELEASE_BUFFERS alone was seen to leave the one
+ * for reading behind on new connections. */
 static void shrink_tls(struct handle *h)
 {
     struct curl_tlssessioninfo *info = NULL;
@@ -304,9 +305,9 @@ struct handle *handle_take(struct transfer_pool *p, uint64_t reuse_key)
 
     (void)pthread_mutex_lock(&p->lock);
     TAILQ_FOREACH(h, bucket_of(p, reuse_key), in_bucket)
-        if (h->reuse_key == reuse_key)
-            break;
-    /* Another key's handle has another provider's connection, which is lost with it: better a new one. */
+    if (h->reuse_key == reuse_key)
+        break;
+    /* Another key's handle has another provider's connection, which would be lost. */
     if (!h && p->idle_n >= p->idle_max)
         h = TAILQ_LAST(&p->ages, handle_list);
     if (h)

@@ -1,6 +1,8 @@
-/* transfer_pool - the curl handles between exchanges, and what they share: DNS cache, TLS sessions, trusted certificates.
+/* transfer_pool - the curl handles between exchanges, and what they share: DNS cache, TLS
+ * sessions, trusted certificates.
  *
- * An idle handle is in the pool; a taken one belongs to the thread that took it. The pool is for any thread. Public part: transfer.h. */
+ * An idle handle is in the pool; a taken one belongs to the thread that took it. The pool is for
+ * any thread. Public part: transfer.h. */
 #ifndef AIPASS_UPSTREAM_TRANSFER_POOL_H
 #define AIPASS_UPSTREAM_TRANSFER_POOL_H
 
@@ -13,18 +15,20 @@ struct handle {
     CURL *easy;
     CURLM *multi;
     uint64_t reuse_key;
-    bool is_new;              /* the callbacks were not set yet */
-    long connect_ms;          /* as last set; setting costs time */
+    bool is_new;     /* the callbacks were not set yet */
+    long connect_ms; /* as last set; setting costs time */
     long upload_buffer_bytes, receive_buffer_bytes;
-    void *exchange;           /* whom the callbacks serve now */
+    void *exchange; /* whom the callbacks serve now */
     char error[CURL_ERROR_SIZE];
     int64_t idle_since_ms;
     TAILQ_ENTRY(handle) in_bucket, in_ages; /* while idle */
 };
 
-/* handle_take - an idle handle of that key, the one used last; else a new one, or when the pool is full the idlest of another key. NULL: no memory. */
+/* handle_take - an idle handle of that key, the one used last; else a new one, or when the pool
+ * is full the idlest of another key. NULL: no memory. */
 struct handle *handle_take(struct transfer_pool *p, uint64_t reuse_key);
-/* handle_shrink - frees buffers of the running exchange that are empty: it may wait for minutes, beside thousands of others. is_sent: the whole request was sent. */
+/* handle_shrink - frees buffers of the running exchange that are empty: it may wait for minutes,
+ * beside thousands of others. is_sent: the whole request was sent. */
 void handle_shrink(struct handle *h, bool is_sent);
 /* handle_give - back to the pool; the idlest one is closed when that is too many. */
 void handle_give(struct transfer_pool *p, struct handle *h);

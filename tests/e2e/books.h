@@ -35,6 +35,9 @@ size_t books_check_crowd(const struct crowd_result *results, size_t count, int w
  * spool no directory. */
 bool books_process_is_forgotten(const char *process_id);
 
+/* books_spool_entry - the name of something in the spool; NULL when it is empty. Static buffer. */
+const char *books_spool_entry(void);
+
 /* books_check_drained - fails the test unless no process, no lease and nothing in the spool is
  * left, and no gateway ended by an assertion or told a sanitizer's finding: after a drain. */
 void books_check_drained(void);

@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
 
 #ifdef __SANITIZE_ADDRESS__
 /* A test that ends leaves its memory to the kernel; what the gateway leaks is found in its stderr. */
@@ -45,6 +47,7 @@ static const struct run runs[] = {
 };
 
 static const struct run *current;
+static pid_t runner_pid;
 
 static bool is_wanted(const struct suite_part *part, int words_n, char **words)
 {
@@ -62,6 +65,14 @@ static void seed_run(void)
             current->parts[i]->seed();
 }
 
+/* Check forks each test: it, and what it has started, must not outlive this program. */
+static void die_with_parent(void)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != runner_pid)
+        _exit(EXIT_FAILURE);
+}
+
 /* The wanted parts of a run as a suite; NULL when there are none. */
 static Suite *make_suite(const struct run *r, int words_n, char **words)
 {
@@ -71,6 +82,7 @@ static Suite *make_suite(const struct run *r, int words_n, char **words)
             continue;
         TCase *t = tcase_create(r->parts[i]->name);
         tcase_set_timeout(t, TEST_TIMEOUT_S);
+        tcase_add_checked_fixture(t, die_with_parent, NULL);
         r->parts[i]->add(t);
         if (suite == NULL)
             suite = suite_create(r->name);
@@ -108,6 +120,7 @@ static int execute(const struct run *r, int words_n, char **words)
 int main(int argc, char **argv)
 {
     int failed = 0;
+    runner_pid = getpid();
     signal(SIGPIPE, SIG_IGN);
     curl_global_init(CURL_GLOBAL_DEFAULT);
     mysql_library_init(0, NULL, NULL);

@@ -92,8 +92,25 @@ static void write_file(const char *path, const char *fmt, ...)
     chmod(path, 0600);
 }
 
+/* Directories of runs, and of tests within them, that were killed. */
+static void remove_stale(void)
+{
+    DIR *d = opendir(stack_built("tmp"));
+    struct dirent *entry;
+    while (d != NULL && (entry = readdir(d)) != NULL) {
+        int pid = 0;
+        bool is_ours = sscanf(entry->d_name, "e2e-of-%d-", &pid) == 1 ||
+                       sscanf(entry->d_name, "mariadb-of-%d-", &pid) == 1;
+        if (is_ours && pid > 0 && kill(pid, 0) != 0 && errno == ESRCH)
+            spawn_remove_tree(join(stack_built("tmp"), entry->d_name));
+    }
+    if (d != NULL)
+        closedir(d);
+}
+
 void stack_prepare(void)
 {
+    char name[64];
     char self[SPAWN_PATH_MAX];
     ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
     main_pid = getpid();
@@ -108,7 +125,10 @@ void stack_prepare(void)
     }
     snprintf(build_dir, sizeof(build_dir), "%s", self);
     make_dir(stack_built("tmp"));
-    snprintf(base_dir, sizeof(base_dir), "%s", stack_built("tmp/e2e-XXXXXX"));
+    setenv("AIPASS_TEST_DIR", stack_built("tmp"), 0);
+    remove_stale();
+    snprintf(name, sizeof(name), "tmp/e2e-of-%d-XXXXXX", (int)main_pid);
+    snprintf(base_dir, sizeof(base_dir), "%s", stack_built(name));
     if (mkdtemp(base_dir) == NULL)
         stack_fail("%s: %s", base_dir, strerror(errno));
 }
@@ -120,6 +140,7 @@ void stack_finish(void)
         fprintf(stderr, "kept: %s\n", base_dir);
     else
         spawn_remove_tree(base_dir);
+    remove_stale();
 }
 
 /* ---- failing ---- */

@@ -12,15 +12,18 @@ enum { AT_ONCE = 6, LEFT_WITHIN_MS = 5000 };
 
 static bool is_nothing_left(void)
 {
-    return sql_int("SELECT (SELECT COUNT(*) FROM leases) + (SELECT COUNT(*) FROM processes)") == 0;
+    return sql_int("SELECT (SELECT COUNT(*) FROM leases) + (SELECT COUNT(*) FROM processes)") ==
+               0 &&
+           books_spool_entry() == NULL;
 }
 
 static void expect_nothing_left(void)
 {
     ck_assert_msg(WAIT_UNTIL(is_nothing_left(), LEFT_WITHIN_MS),
-                  "%" PRId64 " leases and %" PRId64 " processes are left after the last request",
-                  sql_int("SELECT COUNT(*) FROM leases"),
-                  sql_int("SELECT COUNT(*) FROM processes"));
+                  "%" PRId64 " leases and %" PRId64 " processes are left after the last request, "
+                  "and in the spool: %s",
+                  sql_int("SELECT COUNT(*) FROM leases"), sql_int("SELECT COUNT(*) FROM processes"),
+                  books_spool_entry() != NULL ? books_spool_entry() : "nothing");
     books_check_drained();
 }
 

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ACCOUNTS      9
-#define STOP_MS       5000
-#define DRAIN_ROUNDS  1000
+#define ACCOUNTS     9
+#define STOP_MS      5000
+#define DRAIN_ROUNDS 1000
 
 void kit_begin(struct mariadb *server)
 {
@@ -29,8 +29,9 @@ void kit_begin(struct mariadb *server)
 void kit_recharge(struct mariadb *server, int64_t account, int64_t nusd)
 {
     char text[MONEY_TEXT_SIZE];
-    mariadb_exec(server, "INSERT INTO ledger (account_id, kind, amount) VALUES (%lld, 'recharge', %s)", (long long)account,
-                 money_print(text, nusd));
+    mariadb_exec(server,
+                 "INSERT INTO ledger (account_id, kind, amount) VALUES (%lld, 'recharge', %s)",
+                 (long long)account, money_print(text, nusd));
 }
 
 static int64_t nusd_of(const char *text)
@@ -45,12 +46,14 @@ static int64_t nusd_of(const char *text)
 
 int64_t kit_balance(struct mariadb *server, int64_t account)
 {
-    return nusd_of(mariadb_value(server, "SELECT SUM(amount) FROM ledger WHERE account_id = %lld", (long long)account));
+    return nusd_of(mariadb_value(server, "SELECT SUM(amount) FROM ledger WHERE account_id = %lld",
+                                 (long long)account));
 }
 
 int64_t kit_leased(struct mariadb *server, int64_t account)
 {
-    return nusd_of(mariadb_value(server, "SELECT SUM(amount) FROM leases WHERE account_id = %lld", (long long)account));
+    return nusd_of(mariadb_value(server, "SELECT SUM(amount) FROM leases WHERE account_id = %lld",
+                                 (long long)account));
 }
 
 /* ---- nodes ---- */

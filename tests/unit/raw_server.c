@@ -35,9 +35,9 @@ struct raw_server {
     SSL_CTX *tls;
     pthread_t thread;
     pthread_mutex_t lock;
-    bool is_stopping;                       /* under lock */
+    bool is_stopping;                        /* under lock */
     struct raw_conn *conns[CONNECTIONS_MAX]; /* under lock; kept until the server stops */
-    int conns_n;                            /* under lock */
+    int conns_n;                             /* under lock */
     atomic_int resumed;
 };
 
@@ -65,7 +65,8 @@ static X509 *make_certificate(EVP_PKEY *key)
     ASN1_INTEGER_set(X509_get_serialNumber(cert), 1);
     X509_gmtime_adj(X509_getm_notBefore(cert), -60);
     X509_gmtime_adj(X509_getm_notAfter(cert), 3600);
-    X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_ASC, (const unsigned char *)"test provider", -1, -1, 0);
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_ASC,
+                               (const unsigned char *)"test provider", -1, -1, 0);
     X509_set_issuer_name(cert, X509_get_subject_name(cert));
     X509_set_pubkey(cert, key);
     add_extension(cert, NID_subject_alt_name, "IP:127.0.0.1");
@@ -104,7 +105,8 @@ static ssize_t receive(struct raw_conn *c, void *p, size_t n)
 bool raw_send(struct raw_conn *c, struct slice bytes)
 {
     while (bytes.n) {
-        ssize_t sent = c->ssl ? SSL_write(c->ssl, bytes.p, (int)bytes.n) : send(c->fd, bytes.p, bytes.n, MSG_NOSIGNAL);
+        ssize_t sent = c->ssl ? SSL_write(c->ssl, bytes.p, (int)bytes.n)
+                              : send(c->fd, bytes.p, bytes.n, MSG_NOSIGNAL);
 
         if (sent <= 0)
             return false;
@@ -269,7 +271,8 @@ struct raw_server *raw_server_start(raw_handler *handler, const char *dir)
     if (dir)
         s->tls = make_tls(dir);
     (void)pthread_mutex_init(&s->lock, NULL);
-    if (bind(s->fd, (struct sockaddr *)&a, sizeof(a)) || listen(s->fd, BACKLOG) || getsockname(s->fd, (struct sockaddr *)&a, &n) ||
+    if (bind(s->fd, (struct sockaddr *)&a, sizeof(a)) || listen(s->fd, BACKLOG) ||
+        getsockname(s->fd, (struct sockaddr *)&a, &n) ||
         pthread_create(&s->thread, NULL, accept_all, s))
         abort();
     s->port = ntohs(a.sin_port);

@@ -1,6 +1,8 @@
-/* raw_server - a provider made of sockets for tests: plain or TLS, one thread a connection, told by the path of each request how to behave or misbehave.
+/* raw_server - a provider made of sockets for tests: plain or TLS, one thread a connection, told
+ * by the path of each request how to behave or misbehave.
  *
- * Listens on a free port of 127.0.0.1. Start and stop it in one test; any thread may read the counters. */
+ * Listens on a free port of 127.0.0.1. Start and stop it in one test; any thread may read the
+ * counters. */
 #ifndef AIPASS_TESTS_RAW_SERVER_H
 #define AIPASS_TESTS_RAW_SERVER_H
 
@@ -21,17 +23,19 @@ struct raw_request {
     struct slice head; /* request line and headers */
     struct slice path;
     struct slice body;
-    int nth;           /* on this connection, from 0 */
+    int nth; /* on this connection, from 0 */
 };
 
-/* raw_server_start - handler serves one request; false closes the connection. dir: where the certificate cert.pem is written; NULL: plain. */
+/* raw_server_start - handler serves one request; false closes the connection. dir: where the
+ * certificate cert.pem is written; NULL: plain. */
 typedef bool raw_handler(struct raw_conn *c, const struct raw_request *r);
 struct raw_server *raw_server_start(raw_handler *handler, const char *dir);
 /* raw_server_stop - cuts all connections and joins all threads. */
 void raw_server_stop(struct raw_server *s);
 
 int raw_server_port(const struct raw_server *s);
-/* raw_server_connections - accepted so far; raw_server_resumed - TLS handshakes that used a session from before. */
+/* raw_server_connections - accepted so far; raw_server_resumed - TLS handshakes that used a
+ * session from before. */
 int raw_server_connections(struct raw_server *s);
 int raw_server_resumed(struct raw_server *s);
 

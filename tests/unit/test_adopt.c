@@ -69,7 +69,10 @@ START_TEST(running_requests_become_interrupted_and_cost_what_was_noted)
     ck_assert_int_eq(adopt_dead(n.m, 1), 1);
     ck_assert_int_eq(rows_of_status("interrupted"), 3);
     ck_assert_int_eq(rows_of_status("ok"), 1);
-    ck_assert_str_eq(mariadb_value(&server, "SELECT CONCAT(cost, '/', output_tokens, '/', http_status) FROM usage_log WHERE request_id = '%s'", r[1].row.request_id),
+    ck_assert_str_eq(mariadb_value(&server,
+                                   "SELECT CONCAT(cost, '/', output_tokens, '/', http_status) FROM "
+                                   "usage_log WHERE request_id = '%s'",
+                                   r[1].row.request_id),
                      "0.000000070/7/0");
     ck_assert_int_eq(kit_balance(&server, 1), 850);
     ck_assert_int_eq(kit_balance(&server, 2), 930);
@@ -234,7 +237,9 @@ START_TEST(close_line_torn_at_any_byte_leaves_exactly_one_row)
         node_crash(&dead);
         ck_assert_int_eq(adopt_dead(n.m, 1), 1);
         spent += 1 + (cut == length ? 60 : 0);
-        ck_assert_str_eq(mariadb_value(&server, "SELECT status FROM usage_log WHERE request_id = '%s'", r.row.request_id),
+        ck_assert_str_eq(mariadb_value(&server,
+                                       "SELECT status FROM usage_log WHERE request_id = '%s'",
+                                       r.row.request_id),
                          cut == length ? "ok" : "interrupted");
         ck_assert_int_eq(kit_balance(&server, 1), USD - spent);
         assert_sound(INVARIANTS_DRAINED);
@@ -309,7 +314,9 @@ START_TEST(adopter_that_dies_at_any_call_is_followed_by_another)
         for (int is_applied = 0; is_applied < 2; is_applied++) {
             struct node dead = node_new(&server, SLOTS), last = node_new(&server, SLOTS);
             struct kit_request r[2];
-            mariadb_exec(&server, "DELETE FROM ledger; DELETE FROM usage_log; DELETE FROM journal_positions");
+            mariadb_exec(
+                &server,
+                "DELETE FROM ledger; DELETE FROM usage_log; DELETE FROM journal_positions");
             kit_recharge(&server, 1, 1000);
             ck_assert_int_eq(kit_run(&dead, 1, 100, 10), ERR_OK);
             pthread_mutex_lock(&dead.m->journal.mu);
@@ -441,8 +448,10 @@ static int64_t check_answers(int fd, int *count)
     while (read(fd, &a, sizeof(a)) == sizeof(a)) {
         cost += a.cost;
         ++*count;
-        ck_assert_int_eq(mariadb_number(&server, "SELECT COUNT(*) FROM usage_log WHERE request_id = '%s' AND status = 'ok' AND cost * 1000000000 = %lld", a.request_id,
-                                        (long long)a.cost),
+        ck_assert_int_eq(mariadb_number(&server,
+                                        "SELECT COUNT(*) FROM usage_log WHERE request_id = '%s' "
+                                        "AND status = 'ok' AND cost * 1000000000 = %lld",
+                                        a.request_id, (long long)a.cost),
                          1);
     }
     return cost;
@@ -490,7 +499,8 @@ START_TEST(late_take_of_an_adopted_process_fails)
     spool_unlock(&dead.ops, &dead.m->spool); /* as if the lock did not reach over to the adopter */
     ck_assert_int_eq(adopt_dead(n.m, 1), 1);
     int64_t need = 1000;
-    struct lease_take t = {.process = id, .account_id = 1, .needs_nusd = &need, .needs_n = 1, .lease_max_nusd = 1};
+    struct lease_take t = {
+        .process = id, .account_id = 1, .needs_nusd = &need, .needs_n = 1, .lease_max_nusd = 1};
     ck_assert_int_eq(n.ops.db.take(n.ops.db.self, &t), ERR_END);
     assert_sound(INVARIANTS_DRAINED);
     node_crash(&dead);
@@ -506,7 +516,8 @@ START_TEST(process_whose_directory_was_adopted_while_it_had_no_row_never_leases)
     ck_assert_int_eq(money_open(quiet.m), ERR_OK);
     int lock_fd = quiet.m->spool.lock_fd;
     int other_fd = dup(lock_fd);
-    ck_assert_int_eq(flock(other_fd, LOCK_UN), 0); /* a lock that does not reach over to the adopter */
+    ck_assert_int_eq(flock(other_fd, LOCK_UN),
+                     0); /* a lock that does not reach over to the adopter */
     ck_assert_int_eq(adopt_dead(n.m, 1), 1);
     ck_assert_int_eq(hold_open(quiet.m, 1, 100, &h, NULL), ERR_UNAVAILABLE);
     ck_assert(!money_may_admit(quiet.m));

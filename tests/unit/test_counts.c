@@ -22,7 +22,8 @@ static struct text_size escaped_size_of(struct slice s)
 
 START_TEST(text_is_counted_alike_at_every_length_and_alignment)
 {
-    static const char *const pieces[] = {"a", "\xc3\xa9", "\xe4\xbd\xa0", "\xf0\x9f\x98\x80", "\x7f", " ~"};
+    static const char *const pieces[] = {"a",    "\xc3\xa9", "\xe4\xbd\xa0", "\xf0\x9f\x98\x80",
+                                         "\x7f", " ~"};
     char text[256];
     size_t n = 0, from, to, seed;
 
@@ -65,7 +66,14 @@ START_TEST(four_ascii_bytes_are_a_token_rounded_up_and_each_other_character_one)
     static const struct {
         const char *text;
         int64_t tokens;
-    } rows[] = {{"a", 1}, {"abcd", 1}, {"abcde", 2}, {"\xe4\xbd\xa0\xe5\xa5\xbd", 2}, {"a\xc3\xa9", 2}, {"\xf0\x9f\x98\x80!", 2}};
+    } rows[] = {
+        {"a",                        1},
+        {"abcd",                     1},
+        {"abcde",                    2},
+        {"\xe4\xbd\xa0\xe5\xa5\xbd", 2},
+        {"a\xc3\xa9",                2},
+        {"\xf0\x9f\x98\x80!",        2}
+    };
     size_t i;
 
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -93,22 +101,23 @@ START_TEST(escapes_count_as_what_they_stand_for)
         const char *raw;
         int64_t ascii, other;
     } rows[] = {
-        {"", 0, 0},
-        {"plain", 5, 0},
-        {"a\\nb\\\"c\\\\", 6, 0},
-        {"\\u0041\\u007F", 2, 0},
-        {"\\u4f60\\u597D", 0, 2},
-        {"\\u0080", 0, 1},
-        {"\\ud83d\\ude00", 0, 1},
+        {"",                   0, 0},
+        {"plain",              5, 0},
+        {"a\\nb\\\"c\\\\",     6, 0},
+        {"\\u0041\\u007F",     2, 0},
+        {"\\u4f60\\u597D",     0, 2},
+        {"\\u0080",            0, 1},
+        {"\\ud83d\\ude00",     0, 1},
         {"x\\u00e9y\xc3\xa9z", 3, 2},
-        {"\\\\u4f60", 6, 0},
+        {"\\\\u4f60",          6, 0},
     };
     size_t i;
 
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct text_size t = escaped_size_of(slice_of(rows[i].raw));
 
-        ck_assert_msg(t.ascii_bytes == rows[i].ascii && t.other_chars == rows[i].other, "row %zu", i);
+        ck_assert_msg(t.ascii_bytes == rows[i].ascii && t.other_chars == rows[i].other, "row %zu",
+                      i);
     }
 }
 END_TEST

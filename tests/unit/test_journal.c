@@ -41,54 +41,6 @@ static struct journal_stats stats_of(struct node *n)
     return st;
 }
 
-/* ---- a disk that fails ---- */
-
-static struct {
-    atomic_int fail_allocate, fail_sync, fail_write; /* how many of the next calls fail */
-    atomic_int syncs, allocates;
-    struct money_disk_ops real;
-} disk;
-
-static bool is_next(atomic_int *n)
-{
-    if (atomic_load(n) <= 0)
-        return false;
-    atomic_fetch_sub(n, 1);
-    return true;
-}
-
-static enum err bad_allocate(void *self, int fd, int64_t at, int64_t n)
-{
-    atomic_fetch_add(&disk.allocates, 1);
-    errno = ENOSPC;
-    return is_next(&disk.fail_allocate) ? ERR_FULL : disk.real.allocate(self, fd, at, n);
-}
-
-static enum err bad_sync(void *self, int fd)
-{
-    atomic_fetch_add(&disk.syncs, 1);
-    errno = EIO;
-    return is_next(&disk.fail_sync) ? ERR_IO : disk.real.sync(self, fd);
-}
-
-/* A failing write leaves half of its bytes. */
-static enum err bad_write(void *self, int fd, const void *p, size_t n, int64_t at)
-{
-    if (!is_next(&disk.fail_write))
-        return disk.real.write(self, fd, p, n, at);
-    (void)!disk.real.write(self, fd, p, n / 2, at);
-    errno = EIO;
-    return ERR_IO;
-}
-
-static void change_disk(struct money_ops *ops)
-{
-    disk.real = ops->disk;
-    ops->disk.allocate = bad_allocate;
-    ops->disk.sync = bad_sync;
-    ops->disk.write = bad_write;
-}
-
 /* ---- a database whose answers get lost, and which loses commits ---- */
 
 static struct {
@@ -133,7 +85,8 @@ START_TEST(closed_request_becomes_a_row_with_all_its_columns)
     strcpy(r.row.provider_format, "anthropic");
     strcpy(r.row.finish_reason, "st\xc3\xb6p\n");
     strcpy(r.row.upstream_request_id, "req_9");
-    strcpy(r.row.price_lines, "[{\"unit\":\"output_token\",\"count\":3,\"per\":1000000,\"amount\":\"2.000000000\"}]");
+    strcpy(r.row.price_lines,
+           "[{\"unit\":\"output_token\",\"count\":3,\"per\":1000000,\"amount\":\"2.000000000\"}]");
     r.row.usage = (struct usage){1, 2, 3, 4, 500, 60, true, true};
     r.row.channel_id = 8;
     r.row.is_stream = true;
@@ -149,17 +102,27 @@ START_TEST(closed_request_becomes_a_row_with_all_its_columns)
     node_drain(&n);
     ck_assert_int_eq(stats_of(&n).unflushed_rows, 0);
     ck_assert_uint_eq(stats_of(&n).commits, 1);
-    ck_assert_str_eq(mariadb_value(&server,
-                                   "SELECT CONCAT_WS('|', request_id, account_id, api_key_id, group_id, endpoint, model, upstream_model, channel_id, IFNULL(channel_key_id, 'null'),"
-                                   " client_format, provider_format, is_stream, status, http_status, IFNULL(error_code, 'null'), finish_reason, input_tokens, cached_input_tokens,"
-                                   " cache_write_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, is_estimated, price_lines, price_multiplier, cost, shortfall, attempts,"
-                                   " first_byte_ms, duration_ms, upstream_request_id, process_id, created_at) LIKE"
-                                   " '%s|1|1|1|chat.completions|model-a|up|8|null|openai-chat|anthropic|1|ok|200|null|st??p?|1|2|3|4|500|60|1|[{%%}]|1.350000000000|0.000004321|0.000000007|2|15|99|req_9|%s|2026-11-22 %%.123'"
-                                   " FROM usage_log",
-                                   r.row.request_id, money_process_id(n.m)),
-                     "1");
-    ck_assert_str_eq(mariadb_value(&server, "SELECT CONCAT_WS('|', account_id, kind, amount, reference) FROM ledger WHERE kind = 'usage'"),
-                     mariadb_value(&server, "SELECT CONCAT('1|usage|-0.000004321|usage:', id, ':1:1') FROM processes"));
+    ck_assert_str_eq(
+        mariadb_value(
+            &server,
+            "SELECT CONCAT_WS('|', request_id, account_id, api_key_id, group_id, endpoint, model, "
+            "upstream_model, channel_id, IFNULL(channel_key_id, 'null'),"
+            " client_format, provider_format, is_stream, status, http_status, IFNULL(error_code, "
+            "'null'), finish_reason, input_tokens, cached_input_tokens,"
+            " cache_write_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, "
+            "is_estimated, price_lines, price_multiplier, cost, shortfall, attempts,"
+            " first_byte_ms, duration_ms, upstream_request_id, process_id, created_at) LIKE"
+            " '%s|1|1|1|chat.completions|model-a|up|8|null|openai-chat|anthropic|1|ok|200|null|st??"
+            "p?|1|2|3|4|500|60|1|[{%%}]|1.350000000000|0.000004321|0.000000007|2|15|99|req_9|%s|"
+            "2026-11-22 %%.123'"
+            " FROM usage_log",
+            r.row.request_id, money_process_id(n.m)),
+        "1");
+    ck_assert_str_eq(
+        mariadb_value(&server, "SELECT CONCAT_WS('|', account_id, kind, amount, reference) FROM "
+                               "ledger WHERE kind = 'usage'"),
+        mariadb_value(&server,
+                      "SELECT CONCAT('1|usage|-0.000004321|usage:', id, ':1:1') FROM processes"));
     node_stop(&n);
     assert_sound(INVARIANTS_DRAINED);
 }
@@ -177,7 +140,8 @@ START_TEST(rows_of_one_segment_make_one_ledger_row_per_account_and_none_for_noth
     }
     node_drain(&n);
     ck_assert_int_eq(rows_in_db(), 15);
-    ck_assert_str_eq(mariadb_value(&server, "SELECT GROUP_CONCAT(account_id, ':', amount ORDER BY id) FROM ledger WHERE kind = 'usage'"),
+    ck_assert_str_eq(mariadb_value(&server, "SELECT GROUP_CONCAT(account_id, ':', amount ORDER BY "
+                                            "id) FROM ledger WHERE kind = 'usage'"),
                      "1:-0.000000100,2:-0.000000060");
     ck_assert_int_eq(mariadb_number(&server, "SELECT last_segment FROM journal_positions"), 1);
     assert_sound(0);
@@ -196,7 +160,11 @@ START_TEST(segment_flushed_again_changes_nothing)
     }
     int64_t balance = kit_balance(&server, 1), leased = kit_leased(&server, 1);
     for (uint64_t s = 3; s; s--) {
-        struct flush_source src = {.process = n.m->id, .dir = n.m->spool.dir, .is_own = true, .number = s, .previous = s - 1};
+        struct flush_source src = {.process = n.m->id,
+                                   .dir = n.m->spool.dir,
+                                   .is_own = true,
+                                   .number = s,
+                                   .previous = s - 1};
         ck_assert_int_eq(flush_segment(n.m, &src), ERR_END);
     }
     ck_assert_int_eq(kit_balance(&server, 1), balance);
@@ -273,10 +241,12 @@ START_TEST(lost_commits_are_replayed_from_kept_segments)
     }
     ck_assert_int_eq(kit_balance(&server, 1), 700);
     /* A failover to a replica that had not got segments 2 and 3. */
-    mariadb_exec(&server,
-                 "DELETE FROM ledger WHERE reference LIKE 'usage:%%:2:1' OR reference LIKE 'usage:%%:3:1';"
-                 "DELETE FROM usage_log ORDER BY request_id DESC LIMIT 2;"
-                 "UPDATE journal_positions SET last_segment = 1; UPDATE leases SET amount = amount + 0.000000200, n = n - 2");
+    mariadb_exec(
+        &server,
+        "DELETE FROM ledger WHERE reference LIKE 'usage:%%:2:1' OR reference LIKE 'usage:%%:3:1';"
+        "DELETE FROM usage_log ORDER BY request_id DESC LIMIT 2;"
+        "UPDATE journal_positions SET last_segment = 1; UPDATE leases SET amount = amount + "
+        "0.000000200, n = n - 2");
     lie.generation = 1;
     node_pump(&n);
     ck_assert_int_eq(rows_in_db(), 3);
@@ -458,195 +428,6 @@ START_TEST(missing_table_is_no_reason_to_reject)
 }
 END_TEST
 
-/* ---- the disk ---- */
-
-START_TEST(full_disk_refuses_admission_and_recovers)
-{
-    struct node n = node_new_with(&server, SLOTS, change_disk);
-    struct kit_request r;
-    kit_recharge(&server, 1, USD);
-    disk.fail_allocate = 1;
-    ck_assert_int_eq(kit_admit(&n, 1, 100, &r), ERR_UNAVAILABLE);
-    ck_assert(!stats_of(&n).is_writable);
-    ck_assert_int_eq(kit_admit(&n, 1, 100, &r), ERR_UNAVAILABLE); /* not tried again at once */
-    n.m->journal.add_at_ms = 0;
-    ck_assert_int_eq(kit_admit(&n, 1, 100, &r), ERR_OK);
-    ck_assert(stats_of(&n).is_writable);
-    kit_finish(&n, &r, 100);
-    node_stop(&n);
-    assert_sound(INVARIANTS_DRAINED);
-    ck_assert_int_eq(kit_balance(&server, 1), USD - 100);
-}
-END_TEST
-
-START_TEST(admitted_requests_find_room_on_a_disk_that_became_full)
-{
-    enum { MANY = 400 };
-    static struct kit_request r[MANY];
-    struct node n = node_new_with(&server, MANY, change_disk);
-    int admitted = 0;
-    kit_recharge(&server, 1, USD);
-    while (admitted < 300) {
-        ck_assert_int_eq(kit_admit(&n, 1, 1, &r[admitted]), ERR_OK);
-        admitted++;
-    }
-    disk.fail_allocate = 1000000;
-    while (admitted < MANY && !kit_admit(&n, 1, 1, &r[admitted]))
-        admitted++;
-    ck_assert_int_lt(admitted, MANY);
-    for (int i = 0; i < admitted; i++) {
-        /* The longest lines there are, and the journal trying to seal in between. */
-        memset(r[i].row.price_lines, ' ', sizeof(r[i].row.price_lines) - 1);
-        r[i].row.price_lines[0] = '[';
-        r[i].row.price_lines[1] = ']';
-        kit_finish(&n, &r[i], 1);
-        if (i % 7 == 0) {
-            journal_hurry(n.m);
-            node_pump(&n);
-        }
-    }
-    ck_assert_int_eq(stats_of(&n).running, 0);
-    node_drain(&n);
-    ck_assert_int_eq(rows_in_db(), admitted);
-    assert_sound(0);
-    node_stop(&n);
-    assert_sound(INVARIANTS_DRAINED);
-}
-END_TEST
-
-START_TEST(line_that_cannot_be_written_goes_to_another_segment)
-{
-    struct node n = node_new_with(&server, SLOTS, change_disk);
-    struct kit_request r[3];
-    kit_recharge(&server, 1, USD);
-    for (int i = 0; i < 3; i++)
-        ck_assert_int_eq(kit_admit(&n, 1, 100, &r[i]), ERR_OK);
-    kit_finish(&n, &r[0], 10);
-    pthread_mutex_lock(&n.m->journal.mu);
-    ck_assert_int_eq(journal_add_segment(n.m), ERR_OK);
-    pthread_mutex_unlock(&n.m->journal.mu);
-    disk.fail_write = 1;
-    kit_finish(&n, &r[1], 20);
-    ck_assert(!stats_of(&n).is_writable);
-    struct hold h;
-    struct journal_slot slot;
-    ck_assert_int_eq(hold_open(n.m, 1, 1, &h, NULL), ERR_OK);
-    ck_assert_int_eq(journal_admit(n.m, &r[2].row, &slot), ERR_UNAVAILABLE);
-    hold_cancel(n.m, &h);
-    kit_finish(&n, &r[2], 30);
-    ck_assert_int_eq(stats_of(&n).running, 0);
-    node_drain(&n);
-    ck_assert(stats_of(&n).is_writable);
-    ck_assert_int_eq(rows_in_db(), 3);
-    ck_assert_int_eq(kit_balance(&server, 1), USD - 60);
-    assert_sound(0);
-    node_stop(&n);
-    assert_sound(INVARIANTS_DRAINED);
-}
-END_TEST
-
-START_TEST(line_that_can_be_written_nowhere_stays_in_its_slot_for_adoption)
-{
-    struct node n = node_new_with(&server, SLOTS, change_disk), other = node_new(&server, SLOTS);
-    struct kit_request r;
-    server.config->lease_wait_ms = 0;
-    kit_recharge(&server, 1, 1000);
-    ck_assert_int_eq(kit_admit(&n, 1, 1000, &r), ERR_OK);
-    disk.fail_write = 2;
-    kit_finish(&n, &r, 300);
-    node_drain(&n);
-    ck_assert_int_eq(rows_in_db(), 0);
-    /* The cost stays leased: it is owed. */
-    struct lease_account *a = lease_account_find(n.m, 1);
-    ck_assert_int_eq(lease_free(a), 700);
-    lease_account_put(a);
-    node_stop(&n);
-    ck_assert_int_eq(kit_leased(&server, 1), 1000);
-    (void)money_upkeep(other.m);
-    ck_assert_str_eq(mariadb_value(&server, "SELECT CONCAT(request_id, status, cost) FROM usage_log"),
-                     mariadb_value(&server, "SELECT '%sok0.000000300'", r.row.request_id));
-    ck_assert_int_eq(kit_balance(&server, 1), 700);
-    node_stop(&other);
-    assert_sound(INVARIANTS_DRAINED);
-}
-END_TEST
-
-START_TEST(failed_sync_stops_admission_until_the_segment_is_rewritten)
-{
-    struct node n = node_new_with(&server, SLOTS, change_disk);
-    struct kit_request r;
-    kit_recharge(&server, 1, USD);
-    ck_assert_int_eq(kit_run(&n, 1, 100, 10), ERR_OK);
-    ck_assert_int_eq(kit_admit(&n, 1, 100, &r), ERR_OK);
-    disk.fail_sync = 3; /* the file, its copy, and the trial of the disk */
-    journal_hurry(n.m);
-    node_pump(&n);
-    /* In the database all the same: there it is durable. */
-    ck_assert_int_eq(rows_in_db(), 1);
-    ck_assert(!stats_of(&n).is_writable);
-    struct kit_request late;
-    ck_assert_int_eq(kit_admit(&n, 1, 100, &late), ERR_UNAVAILABLE);
-    kit_finish(&n, &r, 20);
-    n.m->journal.repair_at_ms = 0;
-    node_drain(&n);
-    ck_assert(stats_of(&n).is_writable);
-    ck_assert_int_eq(kit_run(&n, 1, 100, 30), ERR_OK);
-    node_stop(&n);
-    ck_assert_int_eq(rows_in_db(), 3);
-    ck_assert_int_eq(kit_balance(&server, 1), USD - 60);
-    assert_sound(INVARIANTS_DRAINED);
-}
-END_TEST
-
-#define SYNCERS 8
-
-static void *finish_many(void *arg)
-{
-    struct node *n = arg;
-    for (int i = 0; i < 20; i++)
-        ck_assert_int_eq(kit_run(n, 1, 100, 1), ERR_OK);
-    return NULL;
-}
-
-START_TEST(sync_per_request_syncs_before_close_returns_and_shares_syncs)
-{
-    struct node n = node_new_with(&server, SLOTS, change_disk);
-    struct kit_request r;
-    pthread_t t[SYNCERS];
-    server.config->journal_sync_request = true;
-    server.config->journal_segment_ms = 60000;
-    server.config->journal_segment_rows = 1000;
-    kit_recharge(&server, 1, USD);
-    ck_assert_int_eq(kit_admit(&n, 1, 100, &r), ERR_OK);
-    int before = disk.syncs;
-    kit_finish(&n, &r, 1);
-    ck_assert_int_eq(disk.syncs, before + 1);
-    for (int i = 0; i < SYNCERS; i++)
-        ck_assert_int_eq(pthread_create(&t[i], NULL, finish_many, &n), 0);
-    for (int i = 0; i < SYNCERS; i++)
-        pthread_join(t[i], NULL);
-    ck_assert_int_le(disk.syncs - before - 1, SYNCERS * 20 + 1);
-    node_stop(&n);
-    ck_assert_int_eq(kit_balance(&server, 1), USD - 1 - SYNCERS * 20);
-    assert_sound(INVARIANTS_DRAINED);
-}
-END_TEST
-
-START_TEST(one_request_process_uses_little_disk)
-{
-    struct node n = node_new_with(&server, 1, change_disk);
-    struct kit_request r;
-    kit_recharge(&server, 1, USD);
-    ck_assert_int_eq(kit_admit(&n, 1, 100, &r), ERR_OK);
-    ck_assert_int_le(journal_segment_bytes(&n.m->journal), 16384);
-    ck_assert_int_eq(disk.allocates, 2); /* one segment, the slots */
-    kit_finish(&n, &r, 5);
-    node_stop(&n);
-    ck_assert_int_eq(kit_balance(&server, 1), USD - 5);
-    assert_sound(INVARIANTS_DRAINED);
-}
-END_TEST
-
 /* ---- the whole life ---- */
 
 START_TEST(stop_leaves_nothing_behind)
@@ -770,13 +551,6 @@ int main(void)
     tcase_add_test(t, refused_rows_go_to_the_rejected_file_and_the_rest_is_flushed);
     tcase_add_test(t, damaged_line_is_kept_in_the_rejected_file);
     tcase_add_test(t, missing_table_is_no_reason_to_reject);
-    tcase_add_test(t, full_disk_refuses_admission_and_recovers);
-    tcase_add_test(t, admitted_requests_find_room_on_a_disk_that_became_full);
-    tcase_add_test(t, line_that_cannot_be_written_goes_to_another_segment);
-    tcase_add_test(t, line_that_can_be_written_nowhere_stays_in_its_slot_for_adoption);
-    tcase_add_test(t, failed_sync_stops_admission_until_the_segment_is_rewritten);
-    tcase_add_test(t, sync_per_request_syncs_before_close_returns_and_shares_syncs);
-    tcase_add_test(t, one_request_process_uses_little_disk);
     tcase_add_test(t, stop_leaves_nothing_behind);
     tcase_add_test(t, nothing_is_admitted_after_stop);
     tcase_add_test(t, many_requests_share_segments);

@@ -24,9 +24,11 @@ static void assert_sound(int also)
 
 /* ---- the rule ---- */
 
-static int64_t plan(int64_t free, int64_t available, int64_t live, bool is_wanted, const int64_t *needs, size_t n)
+static int64_t plan(int64_t free, int64_t available, int64_t live, bool is_wanted,
+                    const int64_t *needs, size_t n)
 {
-    struct lease_take t = {.needs_nusd = needs, .needs_n = n, .free_nusd = free, .lease_max_nusd = 1000};
+    struct lease_take t = {
+        .needs_nusd = needs, .needs_n = n, .free_nusd = free, .lease_max_nusd = 1000};
     return lease_plan(&t, available, live, is_wanted);
 }
 
@@ -130,7 +132,10 @@ START_TEST(money_held_by_others_is_waited_for_and_then_refused_as_reserved)
     ck_assert_int_eq(hold_open(b.m, 1, 200, &hb, &available), ERR_FUNDS_RESERVED);
     ck_assert_int_ge(clock_mono_ms() - began, 290);
     ck_assert_int_eq(available, 100);
-    ck_assert_int_eq(mariadb_number(&server, "SELECT wanted_at IS NOT NULL FROM account_state WHERE account_id = 1"), 1);
+    ck_assert_int_eq(
+        mariadb_number(&server,
+                       "SELECT wanted_at IS NOT NULL FROM account_state WHERE account_id = 1"),
+        1);
     ck_assert_int_eq(hold_open(b.m, 1, 100, &hb, &available), ERR_OK);
     hold_cancel(a.m, &ha);
     hold_cancel(b.m, &hb);
@@ -165,7 +170,8 @@ START_TEST(wanted_account_is_given_back_by_the_other_process)
     ck_assert_int_eq(kit_leased(&server, 1), USD);
     struct late_hold late = {.n = &b, .need = 16 * USD - 1};
     ck_assert_int_eq(pthread_create(&t, NULL, open_late, &late), 0);
-    while (!mariadb_number(&server, "SELECT COUNT(*) FROM account_state WHERE wanted_at IS NOT NULL"))
+    while (
+        !mariadb_number(&server, "SELECT COUNT(*) FROM account_state WHERE wanted_at IS NOT NULL"))
         usleep(5000);
     ck_assert(money_upkeep(a.m));
     pthread_join(t, NULL);
@@ -325,10 +331,12 @@ END_TEST
 START_TEST(process_unseen_for_long_is_abandoned_with_its_leases)
 {
     struct node n = node_start(&server, SLOTS);
-    mariadb_exec(&server,
-                 "INSERT INTO processes (id, host, seen_at) VALUES ('old', 'h', UTC_TIMESTAMP(3) - INTERVAL %lld SECOND), ('new', 'h', UTC_TIMESTAMP(3) - INTERVAL 60 SECOND);"
-                 "INSERT INTO leases (process_id, account_id, amount) VALUES ('old', 1, 0), ('new', 1, 0)",
-                 (long long)server.config->abandon_after_s + 1);
+    mariadb_exec(
+        &server,
+        "INSERT INTO processes (id, host, seen_at) VALUES ('old', 'h', UTC_TIMESTAMP(3) - INTERVAL "
+        "%lld SECOND), ('new', 'h', UTC_TIMESTAMP(3) - INTERVAL 60 SECOND);"
+        "INSERT INTO leases (process_id, account_id, amount) VALUES ('old', 1, 0), ('new', 1, 0)",
+        (long long)server.config->abandon_after_s + 1);
     (void)money_upkeep(n.m);
     ck_assert_str_eq(mariadb_value(&server, "SELECT GROUP_CONCAT(id) FROM processes"), "new");
     ck_assert_str_eq(mariadb_value(&server, "SELECT GROUP_CONCAT(process_id) FROM leases"), "new");
@@ -336,215 +344,9 @@ START_TEST(process_unseen_for_long_is_abandoned_with_its_leases)
 }
 END_TEST
 
-/* ---- answers that do not come ---- */
-
-static struct {
-    enum err take, give; /* what the caller is told; ERR_OK: the truth */
-    bool is_applied;     /* what happens then */
-    struct money_db_ops real;
-} lie;
-
-static enum err lying_take(void *self, struct lease_take *t)
-{
-    enum err told = lie.take;
-    lie.take = ERR_OK;
-    if (told && !lie.is_applied)
-        return told;
-    enum err e = lie.real.take(self, t);
-    return told ? told : e;
-}
-
-static enum err lying_give(void *self, struct lease_give *g)
-{
-    enum err told = lie.give;
-    lie.give = ERR_OK;
-    if (told && !lie.is_applied)
-        return told;
-    enum err e = lie.real.give(self, g);
-    return told ? told : e;
-}
-
-static void change_lying(struct money_ops *ops)
-{
-    lie.real = ops->db;
-    ops->db.take = lying_take;
-    ops->db.give = lying_give;
-}
-
-START_TEST(take_without_an_answer_raises_nothing_and_shows_later)
-{
-    for (int is_applied = 0; is_applied < 2; is_applied++) {
-        kit_begin(&server);
-        struct node n = node_new_with(&server, SLOTS, change_lying);
-        struct hold h, h2;
-        kit_recharge(&server, 1, 1000);
-        lie.take = ERR_DB_UNKNOWN;
-        lie.is_applied = is_applied;
-        ck_assert_int_eq(hold_open(n.m, 1, 1000, &h, NULL), ERR_UNAVAILABLE);
-        ck_assert_int_eq(kit_leased(&server, 1), is_applied ? 1000 : 0);
-        struct lease_account *a = lease_account_find(n.m, 1);
-        ck_assert_int_eq(a->granted_nusd, 0);
-        ck_assert(a->has_doubt);
-        lease_account_put(a);
-        /* The whole balance is leased by ourselves already, or not: it can be held either way, once. */
-        ck_assert_int_eq(hold_open(n.m, 1, 1000, &h, NULL), ERR_OK);
-        server.config->lease_wait_ms = 0;
-        ck_assert_int_ne(hold_open(n.m, 1, 1, &h2, NULL), ERR_OK);
-        assert_sound(0);
-        hold_cancel(n.m, &h);
-        node_stop(&n);
-        assert_sound(INVARIANTS_DRAINED);
-    }
-}
-END_TEST
-
-START_TEST(lease_of_an_unanswered_take_is_found_and_given_back)
-{
-    struct node n = node_new_with(&server, SLOTS, change_lying);
-    struct hold h;
-    server.config->lease_idle_ms = 0;
-    kit_recharge(&server, 1, 1000);
-    lie.take = ERR_DB_UNKNOWN;
-    lie.is_applied = true;
-    ck_assert_int_eq(hold_open(n.m, 1, 1000, &h, NULL), ERR_UNAVAILABLE);
-    ck_assert_int_eq(kit_leased(&server, 1), 1000);
-    lease_give_idle(n.m);
-    lease_give_idle(n.m);
-    ck_assert_int_eq(kit_leased(&server, 1), 0);
-    ck_assert_int_eq(atomic_load(&n.m->accounts_n), 0);
-    node_stop(&n);
-    assert_sound(INVARIANTS_DRAINED);
-}
-END_TEST
-
-START_TEST(give_back_without_an_answer_is_doubtful_until_the_row_tells)
-{
-    for (int is_applied = 0; is_applied < 2; is_applied++) {
-        kit_begin(&server);
-        server.config->lease_idle_ms = 0;
-        server.config->lease_wait_ms = 0;
-        struct node n = node_new_with(&server, SLOTS, change_lying);
-        struct hold h, h2;
-        kit_recharge(&server, 1, 1000);
-        ck_assert_int_eq(hold_open(n.m, 1, 1000, &h, NULL), ERR_OK);
-        hold_cancel(n.m, &h);
-        lie.give = ERR_DB_UNKNOWN;
-        lie.is_applied = is_applied;
-        lease_give_idle(n.m);
-        ck_assert_int_eq(kit_leased(&server, 1), is_applied ? 0 : 1000);
-        struct lease_account *a = lease_account_find(n.m, 1);
-        ck_assert_int_eq(lease_free(a), 0);
-        ck_assert_int_eq(a->doubtful_nusd, 1000);
-        lease_account_put(a);
-        ck_assert_int_eq(hold_open(n.m, 1, 1000, &h, NULL), ERR_OK);
-        ck_assert_int_ne(hold_open(n.m, 1, 1, &h2, NULL), ERR_OK);
-        assert_sound(0);
-        hold_cancel(n.m, &h);
-        node_stop(&n);
-        assert_sound(INVARIANTS_DRAINED);
-    }
-}
-END_TEST
-
-START_TEST(give_back_that_was_rolled_back_is_free_again)
-{
-    struct node n = node_new_with(&server, SLOTS, change_lying);
-    struct hold h;
-    server.config->lease_idle_ms = 0;
-    kit_recharge(&server, 1, 1000);
-    ck_assert_int_eq(hold_open(n.m, 1, 1000, &h, NULL), ERR_OK);
-    hold_cancel(n.m, &h);
-    lie.give = ERR_DB_RETRY;
-    lease_give_idle(n.m);
-    struct lease_account *a = lease_account_find(n.m, 1);
-    ck_assert_int_eq(lease_free(a), 1000);
-    lease_account_put(a);
-    node_stop(&n);
-}
-END_TEST
-
-START_TEST(take_that_lost_to_others_is_tried_again)
-{
-    struct node n = node_new_with(&server, SLOTS, change_lying);
-    struct hold h;
-    kit_recharge(&server, 1, 1000);
-    lie.take = ERR_DB_RETRY;
-    ck_assert_int_eq(hold_open(n.m, 1, 1000, &h, NULL), ERR_OK);
-    hold_cancel(n.m, &h);
-    node_stop(&n);
-}
-END_TEST
-
-/* ---- read-backs ---- */
-
-START_TEST(read_backs_are_taken_in_the_order_of_the_row_not_of_arrival)
-{
-    struct node n = node_new(&server, SLOTS);
-    struct lease_account *a = lease_account_get(n.m, 1);
-    /* A flush of segment 1 (n 2), then a take (n 3): the take's answer comes first. */
-    struct lease_row first = {.exists = true, .amount_nusd = 10, .n = 1, .position = 0};
-    lease_apply(a, &first, lease_seq(n.m), true);
-    a->held_nusd = 10;
-    lease_note_spent(a, 1, 10, true);
-    a->held_nusd = 0;
-    a->closing_nusd = 0;
-    ck_assert_int_eq(lease_free(a), 0);
-    struct lease_row flush = {.exists = true, .amount_nusd = 0, .n = 2, .position = 1};
-    struct lease_row take = {.exists = true, .amount_nusd = 3, .n = 3, .position = 1};
-    lease_apply(a, &take, lease_seq(n.m), true);
-    ck_assert_int_eq(lease_free(a), 3);
-    lease_apply(a, &flush, lease_seq(n.m), true);
-    (void)lease_drop_spent(a, 1);
-    ck_assert_int_eq(lease_free(a), 3);
-    ck_assert_int_eq(a->spent_nusd, 0);
-    lease_account_put(a);
-    node_crash(&n);
-}
-END_TEST
-
-START_TEST(flush_between_close_and_settlement_keeps_the_sums)
-{
-    struct node n = node_new(&server, SLOTS);
-    struct kit_request r;
-    kit_recharge(&server, 1, 1000);
-    ck_assert_int_eq(kit_admit(&n, 1, 1000, &r), ERR_OK);
-    struct lease_account *a = lease_account_find(n.m, 1);
-    r.row.status = USAGE_OK;
-    r.row.cost_nusd = 400;
-    journal_close(n.m, &r.slot, &r.row);
-    ck_assert_int_eq(lease_free(a), 0);
-    node_drain(&n);
-    ck_assert_int_eq(kit_leased(&server, 1), 600);
-    ck_assert_int_eq(lease_free(a), 0);
-    hold_settle(n.m, &r.hold, 400);
-    ck_assert_int_eq(lease_free(a), 600);
-    lease_account_put(a);
-    node_stop(&n);
-    assert_sound(INVARIANTS_DRAINED);
-}
-END_TEST
-
-START_TEST(spent_costs_are_dropped_by_position_also_when_they_went_elsewhere)
-{
-    struct node n = node_new(&server, SLOTS);
-    struct lease_account *a = lease_account_get(n.m, 1);
-    for (uint64_t s = 1; s <= 40; s++)
-        lease_note_spent(a, s, (int64_t)s, false);
-    lease_move_spent(a, 7, SEGMENT_STUCK, 7);
-    lease_move_spent(a, SEGMENT_STUCK, 12, 7);
-    ck_assert_int_eq(lease_drop_spent(a, 10), 55 - 7);
-    ck_assert_int_eq(lease_drop_spent(a, 12), 11 + 12 + 7);
-    lease_note_spent(a, 3, 5, false); /* a segment that must be flushed again */
-    ck_assert_int_eq(lease_drop_spent(a, 12), 5);
-    ck_assert_int_eq(a->spent_nusd, (13 + 40) * 28 / 2);
-    lease_account_put(a);
-    node_crash(&n);
-}
-END_TEST
-
 /* ---- many at once ---- */
 
-#define NODES   4
+#define NODES    4
 #define PER_NODE 50
 
 struct racer {
@@ -679,7 +481,8 @@ START_TEST(balances_end_exact_after_many_spenders_in_three_processes)
     ck_assert_int_gt(served, 100);
     for (int i = 0; i < 3; i++)
         node_stop(&n[i]);
-    ck_assert_int_eq(kit_balance(&server, 1) + kit_balance(&server, 2) + kit_balance(&server, 3), before - spent);
+    ck_assert_int_eq(kit_balance(&server, 1) + kit_balance(&server, 2) + kit_balance(&server, 3),
+                     before - spent);
     ck_assert_int_eq(mariadb_number(&server, "SELECT COUNT(*) FROM usage_log"), served);
     assert_sound(INVARIANTS_DRAINED);
 }
@@ -707,14 +510,6 @@ int main(void)
     tcase_add_test(t, take_of_a_process_whose_row_is_gone_expels_it);
     tcase_add_test(t, process_that_cannot_write_seen_at_stops_admitting_before_it_is_abandoned);
     tcase_add_test(t, process_unseen_for_long_is_abandoned_with_its_leases);
-    tcase_add_test(t, take_without_an_answer_raises_nothing_and_shows_later);
-    tcase_add_test(t, lease_of_an_unanswered_take_is_found_and_given_back);
-    tcase_add_test(t, give_back_without_an_answer_is_doubtful_until_the_row_tells);
-    tcase_add_test(t, give_back_that_was_rolled_back_is_free_again);
-    tcase_add_test(t, take_that_lost_to_others_is_tried_again);
-    tcase_add_test(t, read_backs_are_taken_in_the_order_of_the_row_not_of_arrival);
-    tcase_add_test(t, flush_between_close_and_settlement_keeps_the_sums);
-    tcase_add_test(t, spent_costs_are_dropped_by_position_also_when_they_went_elsewhere);
     tcase_add_test(t, two_hundred_at_once_on_credit_for_one_admit_exactly_one);
     tcase_add_test(t, smaller_needs_behind_a_larger_one_are_served);
     tcase_add_test(t, balances_end_exact_after_many_spenders_in_three_processes);

@@ -95,7 +95,8 @@ static enum err chaos_flush(void *self, struct usage_flush *f)
     WITH_FATE(db_of(self)->flush(db_of(self)->self, f));
 }
 
-static enum err chaos_leases(void *self, const char *process, struct lease_found **found, size_t *n, uint64_t *position)
+static enum err chaos_leases(void *self, const char *process, struct lease_found **found, size_t *n,
+                             uint64_t *position)
 {
     return db_of(self)->leases(db_of(self)->self, process, found, n, position);
 }
@@ -371,23 +372,29 @@ static void check_requests(unsigned run_seed)
     int64_t cost = 0;
     for (int i = 0; i < requests_n; i++) {
         const struct known_request *k = &requests[i];
-        const char *row = mariadb_value(&server, "SELECT CONCAT(COUNT(*), ' ', MIN(status), ' ', CAST(SUM(cost) * 1000000000 AS INTEGER)) FROM usage_log WHERE request_id = '%s'",
-                                        k->r.row.request_id);
+        const char *row =
+            mariadb_value(&server,
+                          "SELECT CONCAT(COUNT(*), ' ', MIN(status), ' ', CAST(SUM(cost) * "
+                          "1000000000 AS INTEGER)) FROM usage_log WHERE request_id = '%s'",
+                          k->r.row.request_id);
         char expected[64];
         (void)snprintf(expected, sizeof(expected), "1 ok %lld", (long long)k->cost);
         bool is_right = k->cost >= 0 && strcmp(row, expected) == 0;
         if (k->cost < 0 || k->may_differ)
             is_right = is_right || strcmp(row, "1 interrupted 0") == 0;
-        ck_assert_msg(is_right, "seed %u: request %s has \"%s\", expected \"%s\"", run_seed, k->r.row.request_id, row, expected);
+        ck_assert_msg(is_right, "seed %u: request %s has \"%s\", expected \"%s\"", run_seed,
+                      k->r.row.request_id, row, expected);
         cost += strtoll(strrchr(row, ' '), NULL, 10);
     }
-    ck_assert_msg(mariadb_number(&server, "SELECT COUNT(*) FROM usage_log") == requests_n, "seed %u: rows without a request", run_seed);
+    ck_assert_msg(mariadb_number(&server, "SELECT COUNT(*) FROM usage_log") == requests_n,
+                  "seed %u: rows without a request", run_seed);
     int64_t balance = 0, total = 0;
     for (int a = 1; a <= ACCOUNTS; a++) {
         balance += kit_balance(&server, a);
         total += recharged[a];
     }
-    ck_assert_msg(balance == total - cost, "seed %u: balance %lld, expected %lld", run_seed, (long long)balance, (long long)(total - cost));
+    ck_assert_msg(balance == total - cost, "seed %u: balance %lld, expected %lld", run_seed,
+                  (long long)balance, (long long)(total - cost));
 }
 
 /* The database refused nothing that was a row: that would have been a repeat. */
@@ -431,7 +438,10 @@ START_TEST(nothing_is_lost_or_charged_twice_whatever_fails)
     assert_sound(run_seed);
     check_requests(run_seed);
     check_rejected(run_seed);
-    ck_assert_int_eq(mariadb_number(&server, "SELECT (SELECT COUNT(*) FROM leases) + (SELECT COUNT(*) FROM processes)"), 0);
+    ck_assert_int_eq(
+        mariadb_number(&server,
+                       "SELECT (SELECT COUNT(*) FROM leases) + (SELECT COUNT(*) FROM processes)"),
+        0);
     ck_assert_int_gt(requests_n, 50);
 }
 END_TEST

@@ -39,7 +39,8 @@ static struct format_request request_of(const char *body)
 
 /* ---- events ---- */
 
-static struct reader reader_for(const char *body, const char *public_model, const char *upstream_model)
+static struct reader reader_for(const char *body, const char *public_model,
+                                const char *upstream_model)
 {
     struct format_request *r = arena_alloc(arena, sizeof(*r));
     struct reader reader;
@@ -69,7 +70,9 @@ static enum err see(void *ctx, const struct sse_event *e)
     s->events++;
     if (s->verdict == EVENT_WITHHOLD)
         return ERR_OK;
-    return buf_append_slice(&s->out, s->verdict == EVENT_FORWARD && s->reader->replacement.p ? s->reader->replacement : e->raw);
+    return buf_append_slice(&s->out, s->verdict == EVENT_FORWARD && s->reader->replacement.p
+                                         ? s->reader->replacement
+                                         : e->raw);
 }
 
 /* Feeds text in two parts, or byte by byte when cut is past its end. */
@@ -84,39 +87,53 @@ static void feed(struct seen *s, struct reader *r, struct slice text, size_t cut
     cut = cut > text.n ? 0 : cut;
     ck_assert_int_eq(sse_feed(&sse, (struct slice){text.p, cut}, see, s), ERR_OK);
     for (at = cut; at < text.n; at += step)
-        ck_assert_int_eq(sse_feed(&sse, (struct slice){text.p + at, text.n - at < step ? text.n - at : step}, see, s), ERR_OK);
+        ck_assert_int_eq(
+            sse_feed(&sse, (struct slice){text.p + at, text.n - at < step ? text.n - at : step},
+                     see, s),
+            ERR_OK);
     ck_assert_int_eq(sse_finish(&sse, see, s), ERR_OK);
     sse_clear(&sse);
 }
 
-#define CHUNK_HEAD "data: {\"id\":\"c-1\",\"object\":\"chat.completion.chunk\",\"created\":17,\"model\":\"up-m\",\"choices\":["
-static const char stream[] =
-    CHUNK_HEAD "{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\",\"refusal\":null},\"finish_reason\":null}],\"usage\":null}\n\n"
-    CHUNK_HEAD "{\"index\":0,\"delta\":{\"content\":\"Hello\"},\"finish_reason\":null}],\"usage\":null}\n\n"
-    ": ping\n\n"
-    CHUNK_HEAD "{\"index\":0,\"delta\":{\"content\":\" \\u4f60\\n\"},\"finish_reason\":null}],\"usage\":null}\r\n\r\n"
-    CHUNK_HEAD "{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":null}\n\n"
-    CHUNK_HEAD "],\"usage\":{\"prompt_tokens\":19,\"completion_tokens\":10,\"total_tokens\":29,\"prompt_tokens_details\":{\"cached_tokens\":4},"
+#define CHUNK_HEAD                                                                                 \
+    "data: "                                                                                       \
+    "{\"id\":\"c-1\",\"object\":\"chat.completion.chunk\",\"created\":17,\"model\":\"up-m\","      \
+    "\"choices\":["
+static const char stream[] = CHUNK_HEAD
+    "{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\",\"refusal\":null},\"finish_"
+    "reason\":null}],\"usage\":null}\n\n" CHUNK_HEAD
+    "{\"index\":0,\"delta\":{\"content\":\"Hello\"},\"finish_reason\":null}],\"usage\":null}\n\n"
+    ": ping\n\n" CHUNK_HEAD "{\"index\":0,\"delta\":{\"content\":\" "
+    "\\u4f60\\n\"},\"finish_reason\":null}],\"usage\":null}\r\n\r\n" CHUNK_HEAD
+    "{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":null}\n\n" CHUNK_HEAD
+    "],\"usage\":{\"prompt_tokens\":19,\"completion_tokens\":10,\"total_tokens\":29,\"prompt_"
+    "tokens_details\":{\"cached_tokens\":4},"
     "\"completion_tokens_details\":{\"reasoning_tokens\":3}}}\n\n"
     "data: [DONE]\n\n";
 
-#define PUBLIC_HEAD "data: {\"id\":\"c-1\",\"object\":\"chat.completion.chunk\",\"created\":17,\"model\":\"pub\\\"m\",\"choices\":["
-static const char stream_for_client[] =
-    PUBLIC_HEAD "{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\",\"refusal\":null},\"finish_reason\":null}]}\n\n"
-    PUBLIC_HEAD "{\"index\":0,\"delta\":{\"content\":\"Hello\"},\"finish_reason\":null}]}\n\n"
-    ": ping\n\n"
-    PUBLIC_HEAD "{\"index\":0,\"delta\":{\"content\":\" \\u4f60\\n\"},\"finish_reason\":null}]}\r\n\r\n"
-    PUBLIC_HEAD "{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
+#define PUBLIC_HEAD                                                                                \
+    "data: "                                                                                       \
+    "{\"id\":\"c-1\",\"object\":\"chat.completion.chunk\",\"created\":17,\"model\":\"pub\\\"m\","  \
+    "\"choices\":["
+static const char stream_for_client[] = PUBLIC_HEAD
+    "{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\",\"refusal\":null},\"finish_"
+    "reason\":null}]}\n\n" PUBLIC_HEAD
+    "{\"index\":0,\"delta\":{\"content\":\"Hello\"},\"finish_reason\":null}]}\n\n"
+    ": ping\n\n" PUBLIC_HEAD "{\"index\":0,\"delta\":{\"content\":\" "
+    "\\u4f60\\n\"},\"finish_reason\":null}]}\r\n\r\n" PUBLIC_HEAD
+    "{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
     "data: [DONE]\n\n";
 
-static void check_stream(const char *body, const char *public_model, const char *expected, size_t cut)
+static void check_stream(const char *body, const char *public_model, const char *expected,
+                         size_t cut)
 {
     struct reader r = reader_for(body, public_model, "up-m");
     struct counts c;
     struct seen s;
 
     feed(&s, &r, slice_of(stream), cut);
-    ck_assert_msg(slice_eq_z(buf_slice(&s.out), expected), "cut %zu: %.*s", cut, SLICE_FMT(buf_slice(&s.out)));
+    ck_assert_msg(slice_eq_z(buf_slice(&s.out), expected), "cut %zu: %.*s", cut,
+                  SLICE_FMT(buf_slice(&s.out)));
     ck_assert_int_eq(s.verdict, EVENT_END);
     ck_assert_uint_eq(s.events, 7);
     c = reader_counts(&r);
@@ -153,38 +170,46 @@ static const struct {
     enum event_verdict verdict;
     const char *replacement; /* NULL: none */
 } events[] = {
-    {PLAIN, ": comment\n\n", EVENT_FORWARD, NULL},
-    {PLAIN, "\n", EVENT_FORWARD, NULL},
-    {PLAIN, "data:\n\n", EVENT_FORWARD, NULL},
-    {PLAIN, "data:  [DONE] \n\n", EVENT_END, NULL},
-    {PLAIN, "data: [DONE\n\n", EVENT_MALFORMED, NULL},
-    {PLAIN, "data: {\"a\":1\n\n", EVENT_MALFORMED, NULL},
-    {PLAIN, "data: {\"a\":\"\xff\"}\n\n", EVENT_MALFORMED, NULL},
-    {PLAIN, "data: []\n\n", EVENT_MALFORMED, NULL},
-    {PLAIN, "data: <html>\n\n", EVENT_MALFORMED, NULL},
-    {PLAIN, "data: {" CHOICE "}\n\n", EVENT_FORWARD, NULL},
-    {PLAIN, "data: {" CHOICE ",\"error\":null}\n\n", EVENT_FORWARD, NULL},
-    {PLAIN, "data: {" CHOICE ",\"error\":{\"message\":\"m\"}}\n\n", EVENT_FAIL, NULL},
-    {PLAIN, "data: {\"error\":\"m\"}\n\n", EVENT_FAIL, NULL},
-    {PLAIN, "data: {\"object\":\"error\",\"message\":\"m\"}\n\n", EVENT_FAIL, NULL},
-    {PLAIN, "event: error\ndata: {\"message\":\"m\"}\n\n", EVENT_FAIL, NULL},
-    {PLAIN, "event: error\ndata: boom\n\n", EVENT_FAIL, NULL},
-    {PLAIN, "event: error\n\n", EVENT_FAIL, NULL},
-    {PLAIN, "event: message\ndata: {" CHOICE "}\n\n", EVENT_FORWARD, NULL},
-    {PLAIN, "data: {\"choices\":[],\"prompt_filter_results\":[]}\n\n", EVENT_FORWARD, NULL},
-    {PLAIN, "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1}}\n\n", EVENT_WITHHOLD, NULL},
-    {PLAIN, "data: {\"usage\":{\"prompt_tokens\":1}}\n\n", EVENT_WITHHOLD, NULL},
-    {PLAIN, "data: {\"choices\":null,\"usage\":{}}\n\n", EVENT_WITHHOLD, NULL},
-    {WANTED, "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1}}\n\n", EVENT_FORWARD, NULL},
-    {PLAIN, "data: {\"choices\":[],\"usage\":null}\n\n", EVENT_FORWARD, "data: {\"choices\":[]}\n\n"},
-    {PLAIN, "data: {" CHOICE " , \"usage\" : {\"prompt_tokens\":1} , \"z\":1}\n\n", EVENT_FORWARD, "data: {" CHOICE " , \"z\":1}\n\n"},
-    {PLAIN, "data: { \"usage\":null , \"a\":1, " CHOICE "}\n\n", EVENT_FORWARD, "data: { \"a\":1, " CHOICE "}\n\n"},
-    {PLAIN, "data: {\"usage\":null}\n\n", EVENT_FORWARD, "data: {}\n\n"},
-    {PLAIN, "id: 1\ndata: {" CHOICE ",\"usage\":null}\n: c\n\n", EVENT_FORWARD, "id: 1\ndata: {" CHOICE "}\n: c\n\n"},
-    {PLAIN, "data: {" CHOICE ",\ndata: \"usage\":null,\ndata: \"z\":1}\n\n", EVENT_FORWARD, "data: {" CHOICE ",\ndata: \"z\":1}\n\n"},
-    {PLAIN, "data: {\"model\":\"up\",\"usage\":null," CHOICE "}\n\n", EVENT_FORWARD, "data: {\"model\":\"pub\"," CHOICE "}\n\n"},
-    {PLAIN, "data: {\"usage\":null,\"model\":\"other\"," CHOICE "}\n\n", EVENT_FORWARD, "data: {\"model\":\"pub\"," CHOICE "}\n\n"},
-    {WANTED, "data: {\"usage\":null,\"model\":\"up\"," CHOICE "}\n\n", EVENT_FORWARD, "data: {\"usage\":null,\"model\":\"pub\"," CHOICE "}\n\n"},
+    {PLAIN,  ": comment\n\n",                                                        EVENT_FORWARD,   NULL          },
+    {PLAIN,  "\n",                                                                   EVENT_FORWARD,   NULL          },
+    {PLAIN,  "data:\n\n",                                                            EVENT_FORWARD,   NULL          },
+    {PLAIN,  "data:  [DONE] \n\n",                                                   EVENT_END,       NULL          },
+    {PLAIN,  "data: [DONE\n\n",                                                      EVENT_MALFORMED, NULL          },
+    {PLAIN,  "data: {\"a\":1\n\n",                                                   EVENT_MALFORMED, NULL          },
+    {PLAIN,  "data: {\"a\":\"\xff\"}\n\n",                                           EVENT_MALFORMED, NULL          },
+    {PLAIN,  "data: []\n\n",                                                         EVENT_MALFORMED, NULL          },
+    {PLAIN,  "data: <html>\n\n",                                                     EVENT_MALFORMED, NULL          },
+    {PLAIN,  "data: {" CHOICE "}\n\n",                                               EVENT_FORWARD,   NULL          },
+    {PLAIN,  "data: {" CHOICE ",\"error\":null}\n\n",                                EVENT_FORWARD,   NULL          },
+    {PLAIN,  "data: {" CHOICE ",\"error\":{\"message\":\"m\"}}\n\n",                 EVENT_FAIL,      NULL          },
+    {PLAIN,  "data: {\"error\":\"m\"}\n\n",                                          EVENT_FAIL,      NULL          },
+    {PLAIN,  "data: {\"object\":\"error\",\"message\":\"m\"}\n\n",                   EVENT_FAIL,      NULL          },
+    {PLAIN,  "event: error\ndata: {\"message\":\"m\"}\n\n",                          EVENT_FAIL,      NULL          },
+    {PLAIN,  "event: error\ndata: boom\n\n",                                         EVENT_FAIL,      NULL          },
+    {PLAIN,  "event: error\n\n",                                                     EVENT_FAIL,      NULL          },
+    {PLAIN,  "event: message\ndata: {" CHOICE "}\n\n",                               EVENT_FORWARD,   NULL          },
+    {PLAIN,  "data: {\"choices\":[],\"prompt_filter_results\":[]}\n\n",              EVENT_FORWARD,   NULL          },
+    {PLAIN,  "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1}}\n\n",           EVENT_WITHHOLD,  NULL          },
+    {PLAIN,  "data: {\"usage\":{\"prompt_tokens\":1}}\n\n",                          EVENT_WITHHOLD,  NULL          },
+    {PLAIN,  "data: {\"choices\":null,\"usage\":{}}\n\n",                            EVENT_WITHHOLD,  NULL          },
+    {WANTED, "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1}}\n\n",           EVENT_FORWARD,   NULL          },
+    {PLAIN,  "data: {\"choices\":[],\"usage\":null}\n\n",                            EVENT_FORWARD,
+     "data: {\"choices\":[]}\n\n"                                                                                   },
+    {PLAIN,  "data: {" CHOICE " , \"usage\" : {\"prompt_tokens\":1} , \"z\":1}\n\n", EVENT_FORWARD,
+     "data: {" CHOICE " , \"z\":1}\n\n"                                                                             },
+    {PLAIN,  "data: { \"usage\":null , \"a\":1, " CHOICE "}\n\n",                    EVENT_FORWARD,
+     "data: { \"a\":1, " CHOICE "}\n\n"                                                                             },
+    {PLAIN,  "data: {\"usage\":null}\n\n",                                           EVENT_FORWARD,   "data: {}\n\n"},
+    {PLAIN,  "id: 1\ndata: {" CHOICE ",\"usage\":null}\n: c\n\n",                    EVENT_FORWARD,
+     "id: 1\ndata: {" CHOICE "}\n: c\n\n"                                                                           },
+    {PLAIN,  "data: {" CHOICE ",\ndata: \"usage\":null,\ndata: \"z\":1}\n\n",        EVENT_FORWARD,
+     "data: {" CHOICE ",\ndata: \"z\":1}\n\n"                                                                       },
+    {PLAIN,  "data: {\"model\":\"up\",\"usage\":null," CHOICE "}\n\n",               EVENT_FORWARD,
+     "data: {\"model\":\"pub\"," CHOICE "}\n\n"                                                                     },
+    {PLAIN,  "data: {\"usage\":null,\"model\":\"other\"," CHOICE "}\n\n",            EVENT_FORWARD,
+     "data: {\"model\":\"pub\"," CHOICE "}\n\n"                                                                     },
+    {WANTED, "data: {\"usage\":null,\"model\":\"up\"," CHOICE "}\n\n",               EVENT_FORWARD,
+     "data: {\"usage\":null,\"model\":\"pub\"," CHOICE "}\n\n"                                                      },
 };
 
 START_TEST(each_event_has_its_verdict)
@@ -196,7 +221,8 @@ START_TEST(each_event_has_its_verdict)
     ck_assert_uint_eq(s.events, 1);
     ck_assert_int_eq(s.verdict, events[_i].verdict);
     if (events[_i].replacement)
-        ck_assert_msg(slice_eq_z(r.replacement, events[_i].replacement), "got %.*s", SLICE_FMT(r.replacement));
+        ck_assert_msg(slice_eq_z(r.replacement, events[_i].replacement), "got %.*s",
+                      SLICE_FMT(r.replacement));
     else
         ck_assert_ptr_null(r.replacement.p);
     ck_assert_int_eq(r.error_text[0] != '\0', s.verdict == EVENT_FAIL);
@@ -210,7 +236,10 @@ START_TEST(an_error_inside_the_answer_is_kept_for_the_log)
     struct reader r = reader_for(PLAIN, "m", "m");
     struct seen s;
 
-    feed(&s, &r, SLICE("data: {\"error\":{\"message\":\"over\\nloaded \\u4f60\",\"type\":\"server_error\",\"code\":503}}\n\n"), 0);
+    feed(&s, &r,
+         SLICE("data: {\"error\":{\"message\":\"over\\nloaded "
+               "\\u4f60\",\"type\":\"server_error\",\"code\":503}}\n\n"),
+         0);
     ck_assert_str_eq(r.error_text, "over\nloaded \xe4\xbd\xa0");
     ck_assert_str_eq(r.error_code, "503");
     buf_clear(&s.out);
@@ -229,22 +258,24 @@ START_TEST(every_kind_of_output_is_seen)
         int64_t ascii;
         bool has_content;
     } rows[] = {
-        {"{\"role\":\"assistant\",\"content\":\"\"}", 0, false},
-        {"{\"content\":null}", 0, false},
-        {"{\"content\":\"abc\"}", 3, true},
-        {"{\"refusal\":\"abcd\"}", 4, true},
-        {"{\"reasoning_content\":\"ab\"}", 2, true},
-        {"{\"reasoning\":\"ab\",\"reasoning_content\":\"abc\"}", 3, true},
-        {"{\"reasoning\":\"ab\"}", 2, true},
-        {"{\"tool_calls\":[]}", 0, false},
-        {"{\"tool_calls\":[{\"index\":0,\"id\":\"i\",\"function\":{\"name\":\"fn\",\"arguments\":\"{}\"}}]}", 4, true},
-        {"{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":{\"a\":1}}}]}", 7, true},
-        {"{\"tool_calls\":[{\"index\":0,\"custom\":{\"name\":\"c\",\"input\":\"in\"}},{\"function\":{\"arguments\":\"x\"}}]}", 4, true},
-        {"{\"function_call\":{\"name\":\"f\",\"arguments\":\"ab\"}}", 3, true},
-        {"{\"audio\":{\"id\":\"a\",\"data\":\"QUJD\",\"transcript\":\"hey\"}}", 3, true},
-        {"{\"content\":[{\"text\":1}]}", 12, true},
-        {"{\"images\":[{\"url\":\"data:\"}]}", 0, true},
-        {"7", 0, false},
+        {"{\"role\":\"assistant\",\"content\":\"\"}",                               0,  false},
+        {"{\"content\":null}",                                                      0,  false},
+        {"{\"content\":\"abc\"}",                                                   3,  true },
+        {"{\"refusal\":\"abcd\"}",                                                  4,  true },
+        {"{\"reasoning_content\":\"ab\"}",                                          2,  true },
+        {"{\"reasoning\":\"ab\",\"reasoning_content\":\"abc\"}",                    3,  true },
+        {"{\"reasoning\":\"ab\"}",                                                  2,  true },
+        {"{\"tool_calls\":[]}",                                                     0,  false},
+        {"{\"tool_calls\":[{\"index\":0,\"id\":\"i\",\"function\":{\"name\":\"fn\",\"arguments\":"
+         "\"{}\"}}]}",                                                     4,  true },
+        {"{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":{\"a\":1}}}]}", 7,  true },
+        {"{\"tool_calls\":[{\"index\":0,\"custom\":{\"name\":\"c\",\"input\":\"in\"}},{"
+         "\"function\":{\"arguments\":\"x\"}}]}",                          4,  true },
+        {"{\"function_call\":{\"name\":\"f\",\"arguments\":\"ab\"}}",               3,  true },
+        {"{\"audio\":{\"id\":\"a\",\"data\":\"QUJD\",\"transcript\":\"hey\"}}",     3,  true },
+        {"{\"content\":[{\"text\":1}]}",                                            12, true },
+        {"{\"images\":[{\"url\":\"data:\"}]}",                                      0,  true },
+        {"7",                                                                       0,  false},
     };
     size_t i;
 
@@ -252,10 +283,13 @@ START_TEST(every_kind_of_output_is_seen)
         struct reader r = reader_for(PLAIN, "m", "m");
         struct seen s;
 
-        feed(&s, &r, slice_of(arena_printf(arena, "data: {\"choices\":[{\"delta\":%s}]}\n\n", rows[i].delta)), 0);
+        feed(&s, &r,
+             slice_of(
+                 arena_printf(arena, "data: {\"choices\":[{\"delta\":%s}]}\n\n", rows[i].delta)),
+             0);
         ck_assert_int_eq(s.verdict, EVENT_FORWARD);
-        ck_assert_msg(r.output.ascii_bytes == rows[i].ascii && r.has_content == rows[i].has_content, "row %zu: %d", i,
-                      (int)r.output.ascii_bytes);
+        ck_assert_msg(r.output.ascii_bytes == rows[i].ascii && r.has_content == rows[i].has_content,
+                      "row %zu: %d", i, (int)r.output.ascii_bytes);
         buf_clear(&s.out);
         reader_clear(&r);
     }
@@ -268,23 +302,31 @@ static const struct {
     const char *usage;
     int64_t fresh, read, write, out, think;
 } usages[] = {
-    {"{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":15}", 10, 0, 0, 5, 0},
-    {"{\"prompt_tokens\":0,\"completion_tokens\":0}", 0, 0, 0, 0, 0},
-    {"{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":115}", 10, 0, 0, 105, 0},
-    {"{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":115,\"completion_tokens_details\":{\"reasoning_tokens\":100}}", 10, 0, 0, 105, 100},
-    {"{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":12}", 10, 0, 0, 5, 0},
-    {"{\"prompt_tokens\":100,\"completion_tokens\":5,\"prompt_tokens_details\":{\"cached_tokens\":60,\"cache_write_tokens\":30}}", 10, 60, 30, 5, 0},
-    {"{\"prompt_tokens\":10,\"completion_tokens\":5,\"prompt_tokens_details\":{\"cached_tokens\":60}}", 0, 60, 0, 5, 0},
-    {"{\"prompt_tokens\":10,\"completion_tokens\":5,\"completion_tokens_details\":{\"reasoning_tokens\":9}}", 10, 0, 0, 5, 5},
-    {"{\"prompt_tokens\":10,\"completion_tokens\":5,\"prompt_cache_hit_tokens\":4,\"prompt_cache_miss_tokens\":6}", 6, 4, 0, 5, 0},
-    {"{\"prompt_tokens\":10,\"completion_tokens\":5,\"cached_tokens\":7}", 3, 7, 0, 5, 0},
-    {"{\"cached_tokens\":7,\"prompt_tokens\":10,\"completion_tokens\":5,\"prompt_tokens_details\":{\"cached_tokens\":2}}", 8, 2, 0, 5, 0},
-    {"{\"prompt_tokens\":-10,\"completion_tokens\":-5,\"prompt_tokens_details\":{\"cached_tokens\":-1}}", 0, 0, 0, 0, 0},
-    {"{\"prompt_tokens\":2e9,\"completion_tokens\":1e40}", 1000000000, 0, 0, 1000000000, 0},
-    {"{\"prompt_tokens\":1,\"completion_tokens\":-1e40,\"total_tokens\":1}", 1, 0, 0, 0, 0},
-    {"{\"prompt_tokens\":10,\"completion_tokens\":null,\"total_tokens\":14}", 10, 0, 0, 4, 0},
-    {"{\"completion_tokens\":4,\"total_tokens\":14}", 10, 0, 0, 4, 0},
-    {"{\"prompt_tokens\":10.0,\"completion_tokens\":5,\"prompt_tokens_details\":null,\"cost\":0.1}", 10, 0, 0, 5, 0},
+    {"{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":15}",                           10,         0,  0,  5,          0  },
+    {"{\"prompt_tokens\":0,\"completion_tokens\":0}",                                                0,          0,  0,  0,          0  },
+    {"{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":115}",                          10,         0,  0,  105,        0  },
+    {"{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":115,\"completion_tokens_"
+     "details\":{\"reasoning_tokens\":100}}",                                                   10,         0,  0,  105,        100},
+    {"{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":12}",                           10,         0,  0,  5,          0  },
+    {"{\"prompt_tokens\":100,\"completion_tokens\":5,\"prompt_tokens_details\":{\"cached_tokens\":"
+     "60,\"cache_write_tokens\":30}}",                                                          10,         60, 30, 5,          0  },
+    {"{\"prompt_tokens\":10,\"completion_tokens\":5,\"prompt_tokens_details\":{\"cached_tokens\":"
+     "60}}",                                                                                    0,          60, 0,  5,          0  },
+    {"{\"prompt_tokens\":10,\"completion_tokens\":5,\"completion_tokens_details\":{\"reasoning_"
+     "tokens\":9}}",                                                                            10,         0,  0,  5,          5  },
+    {"{\"prompt_tokens\":10,\"completion_tokens\":5,\"prompt_cache_hit_tokens\":4,\"prompt_cache_"
+     "miss_tokens\":6}",                                                                        6,          4,  0,  5,          0  },
+    {"{\"prompt_tokens\":10,\"completion_tokens\":5,\"cached_tokens\":7}",                           3,          7,  0,  5,          0  },
+    {"{\"cached_tokens\":7,\"prompt_tokens\":10,\"completion_tokens\":5,\"prompt_tokens_details\":{"
+     "\"cached_tokens\":2}}",                                                                   8,          2,  0,  5,          0  },
+    {"{\"prompt_tokens\":-10,\"completion_tokens\":-5,\"prompt_tokens_details\":{\"cached_tokens\":"
+     "-1}}",                                                                                    0,          0,  0,  0,          0  },
+    {"{\"prompt_tokens\":2e9,\"completion_tokens\":1e40}",                                           1000000000, 0,  0,  1000000000, 0  },
+    {"{\"prompt_tokens\":1,\"completion_tokens\":-1e40,\"total_tokens\":1}",                         1,          0,  0,  0,          0  },
+    {"{\"prompt_tokens\":10,\"completion_tokens\":null,\"total_tokens\":14}",                        10,         0,  0,  4,          0  },
+    {"{\"completion_tokens\":4,\"total_tokens\":14}",                                                10,         0,  0,  4,          0  },
+    {"{\"prompt_tokens\":10.0,\"completion_tokens\":5,\"prompt_tokens_details\":null,\"cost\":0.1}",
+     10,                                                                                                         0,  0,  5,          0  },
 };
 
 static void check_usage(const struct reader *r, size_t i)
@@ -315,8 +357,8 @@ START_TEST(usage_becomes_counts_that_do_not_overlap)
         struct seen s;
         char event[512];
 
-        (void)snprintf(event, sizeof(event), "%.*s%s%s", (int)(strstr(places[p], "%s") - places[p]), places[p],
-                       usages[_i].usage, strstr(places[p], "%s") + 2);
+        (void)snprintf(event, sizeof(event), "%.*s%s%s", (int)(strstr(places[p], "%s") - places[p]),
+                       places[p], usages[_i].usage, strstr(places[p], "%s") + 2);
         feed(&s, &r, slice_of(event), 0);
         check_usage(&r, (size_t)_i);
         buf_clear(&s.out);
@@ -330,11 +372,14 @@ START_TEST(the_last_usage_with_numbers_wins)
     struct reader r = reader_for(PLAIN, "m", "m");
     struct seen s;
 
-    feed(&s, &r, SLICE("data: {\"choices\":[{}],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":1}}\n\n"
-                       "data: {\"choices\":[{}],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":2}}\n\n"
-                       "data: {\"choices\":[{}],\"usage\":{}}\n\n"
-                       "data: {\"choices\":[{}],\"usage\":{\"prompt_tokens\":\"x\"}}\n\n"
-                       "data: {\"choices\":[{}],\"usage\":null}\n\n"), 0);
+    feed(
+        &s, &r,
+        SLICE("data: {\"choices\":[{}],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":1}}\n\n"
+              "data: {\"choices\":[{}],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":2}}\n\n"
+              "data: {\"choices\":[{}],\"usage\":{}}\n\n"
+              "data: {\"choices\":[{}],\"usage\":{\"prompt_tokens\":\"x\"}}\n\n"
+              "data: {\"choices\":[{}],\"usage\":null}\n\n"),
+        0);
     ck_assert_int_eq(reader_counts(&r).out_all, 2);
     buf_clear(&s.out);
     reader_clear(&r);
@@ -347,8 +392,10 @@ START_TEST(without_usage_the_counts_are_estimated)
     struct counts c;
     struct seen s;
 
-    feed(&s, &r, SLICE("data: {\"choices\":[{\"delta\":{\"content\":\"abcde\"}}]}\n\n"
-                       "data: {\"choices\":[{\"delta\":{\"content\":\"fgh\"}}]}\n\n"), 0);
+    feed(&s, &r,
+         SLICE("data: {\"choices\":[{\"delta\":{\"content\":\"abcde\"}}]}\n\n"
+               "data: {\"choices\":[{\"delta\":{\"content\":\"fgh\"}}]}\n\n"),
+         0);
     c = reader_counts(&r);
     ck_assert(!c.is_known);
     ck_assert_int_eq(c.out_all, 2);
@@ -361,7 +408,10 @@ END_TEST
 
 /* ---- whole answers ---- */
 
-#define WHOLE(model, more) "{\"id\":\"c\",\"model\":\"" model "\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"Hi\"},\"finish_reason\":\"length\"}]" more "}"
+#define WHOLE(model, more)                                                                         \
+    "{\"id\":\"c\",\"model\":\"" model                                                             \
+    "\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"Hi\"},"        \
+    "\"finish_reason\":\"length\"}]" more "}"
 
 START_TEST(a_whole_answer_is_overheard)
 {
@@ -384,7 +434,8 @@ START_TEST(a_whole_answer_carries_the_public_model_name)
     struct reader r = reader_for(BODY(""), "pub", "up");
     struct slice out;
 
-    ck_assert_int_eq(chat->read_whole(&r, SLICE(WHOLE("up-2026", ",\"usage\":null") " "), &out), ERR_OK);
+    ck_assert_int_eq(chat->read_whole(&r, SLICE(WHOLE("up-2026", ",\"usage\":null") " "), &out),
+                     ERR_OK);
     ck_assert(slice_eq_z(out, WHOLE("pub", ",\"usage\":null") " "));
     ck_assert(!reader_counts(&r).is_known);
     ck_assert_int_eq(reader_counts(&r).out_all, 1);
@@ -398,7 +449,8 @@ START_TEST(usage_of_whole_answers_is_read_like_that_of_streams)
     struct slice out;
     char body[512];
 
-    (void)snprintf(body, sizeof(body), "{\"choices\":[{\"message\":{}}],\"usage\":%s}", usages[_i].usage);
+    (void)snprintf(body, sizeof(body), "{\"choices\":[{\"message\":{}}],\"usage\":%s}",
+                   usages[_i].usage);
     ck_assert_int_eq(chat->read_whole(&r, slice_of(body), &out), ERR_OK);
     check_usage(&r, (size_t)_i);
     reader_clear(&r);
@@ -411,17 +463,17 @@ START_TEST(what_is_no_answer_is_refused)
         const char *body;
         enum err e;
     } rows[] = {
-        {"", ERR_UP_MALFORMED},
-        {"<html>", ERR_UP_MALFORMED},
-        {"[]", ERR_UP_MALFORMED},
-        {"{}", ERR_UP_MALFORMED},
-        {"{\"choices\":[]}", ERR_UP_MALFORMED},
-        {"{\"choices\":{}}", ERR_UP_MALFORMED},
-        {"{\"choices\":[{}]", ERR_UP_MALFORMED},
-        {"{\"error\":{\"message\":\"m\"}}", ERR_UP_FAILED},
-        {"{\"error\":\"m\",\"choices\":[{}]}", ERR_UP_FAILED},
-        {"{\"object\":\"error\",\"message\":\"m\"}", ERR_UP_FAILED},
-        {"{\"error\":null,\"choices\":[{}]}", ERR_OK},
+        {"",                                         ERR_UP_MALFORMED},
+        {"<html>",                                   ERR_UP_MALFORMED},
+        {"[]",                                       ERR_UP_MALFORMED},
+        {"{}",                                       ERR_UP_MALFORMED},
+        {"{\"choices\":[]}",                         ERR_UP_MALFORMED},
+        {"{\"choices\":{}}",                         ERR_UP_MALFORMED},
+        {"{\"choices\":[{}]",                        ERR_UP_MALFORMED},
+        {"{\"error\":{\"message\":\"m\"}}",          ERR_UP_FAILED   },
+        {"{\"error\":\"m\",\"choices\":[{}]}",       ERR_UP_FAILED   },
+        {"{\"object\":\"error\",\"message\":\"m\"}", ERR_UP_FAILED   },
+        {"{\"error\":null,\"choices\":[{}]}",        ERR_OK          },
     };
     size_t i;
 
@@ -445,18 +497,21 @@ START_TEST(a_providers_error_is_read_in_every_shape)
     const struct {
         const char *body, *text, *code;
     } rows[] = {
-        {"{\"error\":{\"message\":\"bad n\",\"type\":\"t\",\"param\":\"n\",\"code\":\"invalid_value\"}}", "bad n", "invalid_value"},
-        {"{\"error\":{\"message\":\"bad\",\"type\":\"t\",\"code\":null}}", "bad", "t"},
-        {"{\"error\":{\"message\":\"\",\"code\":400}}", standard, "400"},
-        {"{\"error\":\"plain\"}", "plain", ""},
-        {"{\"message\":\"top\",\"code\":7}", "top", "7"},
-        {"{\"object\":\"error\",\"message\":\"top\",\"type\":\"BadRequestError\"}", "top", "BadRequestError"},
-        {"{\"detail\":\"not found\"}", "not found", ""},
-        {"[{\"error\":{\"code\":400,\"message\":\"wrapped\",\"status\":\"INVALID_ARGUMENT\"}}]", "wrapped", "400"},
-        {"[]", standard, ""},
-        {"\"just text\"", "just text", ""},
-        {"<html>502</html>", standard, ""},
-        {"", standard, ""},
+        {"{\"error\":{\"message\":\"bad "
+         "n\",\"type\":\"t\",\"param\":\"n\",\"code\":\"invalid_value\"}}",             "bad n",     "invalid_value"},
+        {"{\"error\":{\"message\":\"bad\",\"type\":\"t\",\"code\":null}}",                       "bad",       "t"            },
+        {"{\"error\":{\"message\":\"\",\"code\":400}}",                                          standard,    "400"          },
+        {"{\"error\":\"plain\"}",                                                                "plain",     ""             },
+        {"{\"message\":\"top\",\"code\":7}",                                                     "top",       "7"            },
+        {"{\"object\":\"error\",\"message\":\"top\",\"type\":\"BadRequestError\"}",              "top",
+         "BadRequestError"                                                                                                   },
+        {"{\"detail\":\"not found\"}",                                                           "not found", ""             },
+        {"[{\"error\":{\"code\":400,\"message\":\"wrapped\",\"status\":\"INVALID_ARGUMENT\"}}]",
+         "wrapped",                                                                                           "400"          },
+        {"[]",                                                                                   standard,    ""             },
+        {"\"just text\"",                                                                        "just text", ""             },
+        {"<html>502</html>",                                                                     standard,    ""             },
+        {"",                                                                                     standard,    ""             },
     };
     size_t i;
 
@@ -498,7 +553,8 @@ START_TEST(the_stream_error_is_the_published_one)
 
     buf_init(&b, 4096);
     ck_assert_int_eq(chat->write_stream_error(&b, ERR_UP_CUT, "it \"broke\"\n", "01K"), ERR_OK);
-    ck_assert_str_eq(b.p, "data: {\"error\":{\"message\":\"it \\\"broke\\\"\\n\",\"type\":\"server_error\",\"param\":null,"
+    ck_assert_str_eq(b.p, "data: {\"error\":{\"message\":\"it "
+                          "\\\"broke\\\"\\n\",\"type\":\"server_error\",\"param\":null,"
                           "\"code\":\"service_unavailable\"}}\n\n");
     feed(&s, &r, buf_slice(&b), 0);
     ck_assert_int_eq(s.verdict, EVENT_FAIL);
@@ -567,7 +623,8 @@ int main(void)
     tcase_add_test(cases, without_usage_the_counts_are_estimated);
     tcase_add_test(cases, a_whole_answer_is_overheard);
     tcase_add_test(cases, a_whole_answer_carries_the_public_model_name);
-    tcase_add_loop_test(cases, usage_of_whole_answers_is_read_like_that_of_streams, 0, ROWS(usages));
+    tcase_add_loop_test(cases, usage_of_whole_answers_is_read_like_that_of_streams, 0,
+                        ROWS(usages));
     tcase_add_test(cases, what_is_no_answer_is_refused);
     tcase_add_test(cases, a_providers_error_is_read_in_every_shape);
     tcase_add_test(cases, a_long_error_text_is_cut_at_a_character);

@@ -25,7 +25,8 @@ static void teardown(void)
 
 static struct usage_row row_of(int i)
 {
-    struct usage_row row = {.account_id = i, .cost_nusd = 1000 + i, .status = USAGE_OK, .model = "m"};
+    struct usage_row row = {
+        .account_id = i, .cost_nusd = 1000 + i, .status = USAGE_OK, .model = "m"};
     (void)snprintf(row.request_id, sizeof(row.request_id), "01K%023d", i);
     return row;
 }
@@ -53,7 +54,9 @@ START_TEST(last_line_torn_at_every_byte_leaves_the_others)
             struct segment_rows r;
             segment_rows_init(&r);
             memcpy(torn, bytes, n - last + cut);
-            ck_assert_int_eq(segment_parse((struct slice){torn, is_padded ? sizeof(torn) : n - last + cut}, &r), ERR_OK);
+            ck_assert_int_eq(
+                segment_parse((struct slice){torn, is_padded ? sizeof(torn) : n - last + cut}, &r),
+                ERR_OK);
             ck_assert_uint_eq(r.n, 2);
             ck_assert_int_eq(r.torn, cut > 0);
             ck_assert_uint_eq(r.bad.n, 0);
@@ -175,7 +178,10 @@ END_TEST
 
 START_TEST(spool_directory_is_locked_while_its_maker_lives)
 {
-    struct spool_owner owner = {.installation = "inst", .host_id = "host", .process = "01K0000000000000000000000A"}, read;
+    struct spool_owner owner = {.installation = "inst",
+                                .host_id = "host",
+                                .process = "01K0000000000000000000000A"},
+                       read;
     struct spool mine, other;
     ck_assert_int_eq(spool_make(&ops, dir, &owner, &mine), ERR_OK);
     ck_assert_int_eq(spool_read_owner(&ops, mine.dir, &read), ERR_OK);
@@ -195,7 +201,8 @@ START_TEST(sweep_removes_what_the_dead_left_half_made_or_half_removed)
     char id[ULID_SIZE], name[SPOOL_NAME_MAX], path[SPOOL_PATH_MAX];
     int64_t n = 0;
     ulid_make(id);
-    static const char *const names[] = {SPOOL_NEW "01ARZ3NDEKTSV4RRFFQ69G5FAV", SPOOL_DONE "01ARZ3NDEKTSV4RRFFQ69G5FAV"};
+    static const char *const names[] = {SPOOL_NEW "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+                                        SPOOL_DONE "01ARZ3NDEKTSV4RRFFQ69G5FAV"};
     for (size_t i = 0; i < 2; i++) {
         ck_assert_int_eq(spool_path(path, dir, names[i]), ERR_OK);
         ck_assert_int_eq(ops.disk.mkdir(NULL, path), ERR_OK);

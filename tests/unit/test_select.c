@@ -98,7 +98,8 @@ END_TEST
 
 START_TEST(a_channel_with_many_keys_counts_once)
 {
-    struct candidate c[5] = {channel(1, 10), channel(2, 10), channel(2, 10), channel(2, 10), channel(2, 10)};
+    struct candidate c[5] = {channel(1, 10), channel(2, 10), channel(2, 10), channel(2, 10),
+                             channel(2, 10)};
     size_t hits[5], i;
 
     for (i = 1; i < 5; i++)
@@ -128,7 +129,7 @@ END_TEST
 
 START_TEST(only_conversations_of_the_tried_candidate_move)
 {
-    struct candidate c[7] = {channel(1, 3), channel(2, 1), channel(3, 9), channel(3, 9),
+    struct candidate c[7] = {channel(1, 3),  channel(2, 1), channel(3, 9), channel(3, 9),
                              channel(3, 18), channel(4, 2), channel(5, 0)};
     size_t tried, i;
 

@@ -63,14 +63,27 @@ static struct slice edited(const char *text, const struct member_edit *edits, si
     ck_assert_int_eq(bytes, pieces.bytes);
     ck_assert_int_eq(splice_join(&pieces, arena, &joined), ERR_OK);
     ck_assert_int_eq((int64_t)joined.n, bytes);
-    ck_assert_msg(!jscan_validate(joined, &v, NULL) && v.kind == JSCAN_OBJECT, "no JSON: %.*s", SLICE_FMT(joined));
+    ck_assert_msg(!jscan_validate(joined, &v, NULL) && v.kind == JSCAN_OBJECT, "no JSON: %.*s",
+                  SLICE_FMT(joined));
     return joined;
 }
 
-#define SET(m, v)    {MEMBER_SET, (m), (v)}
-#define DEF(m, v)    {MEMBER_DEFAULT, (m), (v)}
-#define REMOVE(m)    {MEMBER_REMOVE, (m), NULL}
-#define RENAME(m, v) {MEMBER_RENAME, (m), (v)}
+#define SET(m, v)                                                                                  \
+    {                                                                                              \
+        MEMBER_SET, (m), (v)                                                                       \
+    }
+#define DEF(m, v)                                                                                  \
+    {                                                                                              \
+        MEMBER_DEFAULT, (m), (v)                                                                   \
+    }
+#define REMOVE(m)                                                                                  \
+    {                                                                                              \
+        MEMBER_REMOVE, (m), NULL                                                                   \
+    }
+#define RENAME(m, v)                                                                               \
+    {                                                                                              \
+        MEMBER_RENAME, (m), (v)                                                                    \
+    }
 
 static const struct {
     const char *before;
@@ -78,30 +91,32 @@ static const struct {
     size_t edits_n;
     const char *after;
 } rows[] = {
-    {"{}", {SET("a", "1")}, 1, "{\"a\":1}"},
-    {" { } ", {SET("a", "1"), SET("b", "[2]")}, 2, " {\"a\":1,\"b\":[2] } "},
-    {"{\"a\" : 1.50 , \"b\":2}", {SET("a", "7")}, 1, "{\"a\" : 7 , \"b\":2}"},
-    {"{\"a\":1, \"b\":2 }", {SET("c", "\"x\"")}, 1, "{\"a\":1, \"b\":2,\"c\":\"x\" }"},
-    {"{\"a\":1, \"b\":2, \"c\":3}", {REMOVE("a")}, 1, "{\"b\":2, \"c\":3}"},
-    {"{\"a\":1, \"b\":2, \"c\":3}", {REMOVE("b")}, 1, "{\"a\":1, \"c\":3}"},
-    {"{\"a\":1, \"b\":2, \"c\":3}", {REMOVE("c")}, 1, "{\"a\":1, \"b\":2}"},
-    {"{ \"a\":1 }", {REMOVE("a")}, 1, "{  }"},
-    {"{\"a\":1}", {REMOVE("a"), SET("a", "2")}, 2, "{\"a\":2}"},
-    {"{\"a\":1,\"b\":2}", {REMOVE("a"), REMOVE("b"), SET("c", "3")}, 3, "{\"c\":3}"},
-    {"{\"a\":1}", {REMOVE("x"), RENAME("x", "y"), DEF("a", "9")}, 3, "{\"a\":1}"},
-    {"{\"a\":null}", {DEF("a", "9"), DEF("b", "true")}, 2, "{\"a\":null,\"b\":true}"},
-    {"{\"a\" :1e2,\"b\":2}", {RENAME("a", "z")}, 1, "{\"z\" :1e2,\"b\":2}"},
-    {"{\"a\":1,\"b\":2,\"c\":3}", {RENAME("a", "c")}, 1, "{\"c\":1,\"b\":2}"},
-    {"{\"a\":1,\"b\":2,\"c\":3}", {RENAME("c", "a")}, 1, "{\"b\":2,\"a\":3}"},
-    {"{\"a\":1}", {RENAME("a", "b"), SET("b", "5"), RENAME("b", "c")}, 3, "{\"c\":5}"},
-    {"{\"a\":1}", {SET("n", "5"), RENAME("n", "m"), RENAME("m", "a")}, 3, "{\"a\":5}"},
-    {"{\"a\":1}", {RENAME("a", "a")}, 1, "{\"a\":1}"},
-    {"{\"a\":1}", {RENAME("a", "q\"uo\\te")}, 1, "{\"q\\\"uo\\\\te\":1}"},
-    {"{\"\\u0061\":1,\"b\":2}", {SET("a", "3")}, 1, "{\"\\u0061\":3,\"b\":2}"},
-    {"{\"a\":1,\"a\":2,\"b\":3}", {SET("a", "4")}, 1, "{\"a\":4,\"b\":3}"},
-    {"{\"a\":1,\"b\":3,\"a\":2}", {RENAME("a", "c")}, 1, "{\"b\":3,\"c\":2}"},
-    {"{\"a\":1,\"a\":2}", {REMOVE("a")}, 1, "{}"},
-    {"{\"a\":\"}\\\"{,\",\"b\":[{\"a\":0}]}", {SET("b", " {\"k\": 1} ")}, 1, "{\"a\":\"}\\\"{,\",\"b\":{\"k\": 1}}"},
+    {"{}",                                    {SET("a", "1")},                                     1, "{\"a\":1}"                           },
+    {" { } ",                                 {SET("a", "1"), SET("b", "[2]")},                    2, " {\"a\":1,\"b\":[2] } "              },
+    {"{\"a\" : 1.50 , \"b\":2}",              {SET("a", "7")},                                     1, "{\"a\" : 7 , \"b\":2}"               },
+    {"{\"a\":1, \"b\":2 }",                   {SET("c", "\"x\"")},                                 1, "{\"a\":1, \"b\":2,\"c\":\"x\" }"     },
+    {"{\"a\":1, \"b\":2, \"c\":3}",           {REMOVE("a")},                                       1, "{\"b\":2, \"c\":3}"                  },
+    {"{\"a\":1, \"b\":2, \"c\":3}",           {REMOVE("b")},                                       1, "{\"a\":1, \"c\":3}"                  },
+    {"{\"a\":1, \"b\":2, \"c\":3}",           {REMOVE("c")},                                       1, "{\"a\":1, \"b\":2}"                  },
+    {"{ \"a\":1 }",                           {REMOVE("a")},                                       1, "{  }"                                },
+    {"{\"a\":1}",                             {REMOVE("a"), SET("a", "2")},                        2, "{\"a\":2}"                           },
+    {"{\"a\":1,\"b\":2}",                     {REMOVE("a"), REMOVE("b"), SET("c", "3")},           3, "{\"c\":3}"                           },
+    {"{\"a\":1}",                             {REMOVE("x"), RENAME("x", "y"), DEF("a", "9")},      3, "{\"a\":1}"                           },
+    {"{\"a\":null}",                          {DEF("a", "9"), DEF("b", "true")},                   2, "{\"a\":null,\"b\":true}"             },
+    {"{\"a\" :1e2,\"b\":2}",                  {RENAME("a", "z")},                                  1, "{\"z\" :1e2,\"b\":2}"                },
+    {"{\"a\":1,\"b\":2,\"c\":3}",             {RENAME("a", "c")},                                  1, "{\"c\":1,\"b\":2}"                   },
+    {"{\"a\":1,\"b\":2,\"c\":3}",             {RENAME("c", "a")},                                  1, "{\"b\":2,\"a\":3}"                   },
+    {"{\"a\":1}",                             {RENAME("a", "b"), SET("b", "5"), RENAME("b", "c")}, 3, "{\"c\":5}"                           },
+    {"{\"a\":1}",                             {SET("n", "5"), RENAME("n", "m"), RENAME("m", "a")}, 3, "{\"a\":5}"                           },
+    {"{\"a\":1}",                             {RENAME("a", "a")},                                  1, "{\"a\":1}"                           },
+    {"{\"a\":1}",                             {RENAME("a", "q\"uo\\te")},                          1, "{\"q\\\"uo\\\\te\":1}"               },
+    {"{\"\\u0061\":1,\"b\":2}",               {SET("a", "3")},                                     1, "{\"\\u0061\":3,\"b\":2}"             },
+    {"{\"a\":1,\"a\":2,\"b\":3}",             {SET("a", "4")},                                     1, "{\"a\":4,\"b\":3}"                   },
+    {"{\"a\":1,\"b\":3,\"a\":2}",             {RENAME("a", "c")},                                  1, "{\"b\":3,\"c\":2}"                   },
+    {"{\"a\":1,\"a\":2}",                     {REMOVE("a")},                                       1, "{}"                                  },
+    {"{\"a\":\"}\\\"{,\",\"b\":[{\"a\":0}]}",
+     {SET("b", " {\"k\": 1} ")},
+     1,                                                                                               "{\"a\":\"}\\\"{,\",\"b\":{\"k\": 1}}"},
 };
 
 START_TEST(edits_change_their_member_and_keep_every_other_byte)
@@ -110,7 +125,8 @@ START_TEST(edits_change_their_member_and_keep_every_other_byte)
     size_t n = read_members(rows[_i].before, members);
     struct slice after = edited(rows[_i].before, rows[_i].edits, rows[_i].edits_n, members, n);
 
-    ck_assert_msg(slice_eq_z(after, rows[_i].after), "got %.*s, expected %s", SLICE_FMT(after), rows[_i].after);
+    ck_assert_msg(slice_eq_z(after, rows[_i].after), "got %.*s, expected %s", SLICE_FMT(after),
+                  rows[_i].after);
 }
 END_TEST
 
@@ -209,9 +225,22 @@ static size_t pick(size_t n)
     return (size_t)(random_state % n);
 }
 
-static const char *const names[] = {"a", "b", "model", "max tokens", "\xc3\xa9", "q\"", "x\\y", "z"};
-static const char *const keys[] = {"a", "b", "model", "max tokens", "\xc3\xa9", "q\\\"", "x\\\\y", "\\u007a", "\\u0061", "other", ""};
-static const char *const values[] = {"1", "-2.5e3", "null", "true", "\"s\"", "\"}{,:\\\"\"", "[]", "{}", "[1,{\"a\":2}]", "{\"a\":{\"b\":[\"\\\\\"]}}", "\"\\u4f60\""};
+static const char *const names[] = {"a",        "b",   "model", "max tokens",
+                                    "\xc3\xa9", "q\"", "x\\y",  "z"};
+static const char *const keys[] = {"a",        "b",     "model",  "max tokens",
+                                   "\xc3\xa9", "q\\\"", "x\\\\y", "\\u007a",
+                                   "\\u0061",  "other", ""};
+static const char *const values[] = {"1",
+                                     "-2.5e3",
+                                     "null",
+                                     "true",
+                                     "\"s\"",
+                                     "\"}{,:\\\"\"",
+                                     "[]",
+                                     "{}",
+                                     "[1,{\"a\":2}]",
+                                     "{\"a\":{\"b\":[\"\\\\\"]}}",
+                                     "\"\\u4f60\""};
 
 #define PICK(table) ((table)[pick(sizeof(table) / sizeof((table)[0]))])
 
@@ -297,8 +326,8 @@ START_TEST(random_edits_agree_with_a_tree)
         members_n = read_members(b.p, members);
         after = edited(b.p, edits, edits_n, members, members_n);
         got = json_tokener_parse(arena_copy(arena, after));
-        ck_assert_msg(json_object_equal(tree, got), "round %d: %s became %.*s, not %s", round, b.p, SLICE_FMT(after),
-                      json_object_to_json_string(tree));
+        ck_assert_msg(json_object_equal(tree, got), "round %d: %s became %.*s, not %s", round, b.p,
+                      SLICE_FMT(after), json_object_to_json_string(tree));
         json_object_put(tree);
         json_object_put(got);
         arena_reset(arena);

@@ -42,7 +42,8 @@ static enum err note(void *ctx, const struct sse_event *e)
 }
 
 /* Feeds text in pieces: up to cut, then the rest in steps. */
-static enum err feed_all(struct slice text, size_t cut, size_t step, size_t event_max, struct record *r)
+static enum err feed_all(struct slice text, size_t cut, size_t step, size_t event_max,
+                         struct record *r)
 {
     struct sse s;
     enum err e;
@@ -68,36 +69,38 @@ static const struct {
     const char *text, *events;
     size_t lost; /* bytes at the end that are no event */
 } streams[] = {
-    {"", "", 0},
-    {"data: a\n\n", "|a\n", 0},
-    {"data: a\r\n\r\n", "|a\n", 0},
-    {"data: a\r\r", "|a\n", 0},
-    {"data:a\n\ndata:  b\n\n", "|a\n| b\n", 0},
-    {"data: {\"x\":1}\n\ndata: [DONE]\n\n", "|{\"x\":1}\n|[DONE]\n", 0},
-    {"data: {\"x\":1}\r\n\r\ndata: [DONE]\r\n\r\n", "|{\"x\":1}\n|[DONE]\n", 0},
-    {"data: a\rdata: b\r\rdata: c\r\r", "|a\nb\n|c\n", 0},
-    {"data: a\n\r\ndata: b\r\n\ndata: c\r\n\r", "|a\n|b\n|c\n", 0},
-    {"\xef\xbb\xbf" "data: a\n\ndata: b\n\n", "|a\n|b\n", 0},
-    {"data: a\n\n\xef\xbb\xbf" "data: b\n\n", "|a\n|-\n", 0},
-    {": a comment\n\n", "|-\n", 0},
-    {":\n\n\n\ndata: a\n\n", "|-\n|-\n|-\n|a\n", 0},
-    {"event: error\ndata: {}\n\n", "error|{}\n", 0},
-    {"data: 1\nevent:x\nid: 7\nretry: 9\n\n", "x|1\n", 0},
-    {"event: a\nevent: b\ndata: 1\n\n", "b|1\n", 0},
-    {"event: ping\n\n", "ping|-\n", 0},
-    {"data\n\ndata:\n\ndata: \n\n", "|\n|\n|\n", 0},
-    {"data: a\ndata: b\ndata: c\n\n", "|a\nb\nc\n", 0},
-    {"data:\ndata: a\ndata\n\n", "|\na\n\n", 0},
-    {"data: a\n: between\ndata: b\n\ndata: c\n\n", "|a\nb\n|c\n", 0},
-    {"database: a\ndat: b\n data: c\neventual: d\nDATA: e\n\n", "|-\n", 0},
-    {"data: a: b\n\n", "|a: b\n", 0},
-    {"data: last", "|last\n", 0},
-    {"data: last\n", "|last\n", 0},
-    {"data: last\r", "|last\n", 0},
-    {"data: a\n\n: no data at the end", "|a\n", 20},
-    {"data: a\n\nevent: x\n", "|a\n", 9},
-    {": c\r\r", "|-\n", 0},
-    {"data: \xe4\xbd\xa0\xe5\xa5\xbd\n\n", "|\xe4\xbd\xa0\xe5\xa5\xbd\n", 0},
+    {"",                                                        "",                            0 },
+    {"data: a\n\n",                                             "|a\n",                        0 },
+    {"data: a\r\n\r\n",                                         "|a\n",                        0 },
+    {"data: a\r\r",                                             "|a\n",                        0 },
+    {"data:a\n\ndata:  b\n\n",                                  "|a\n| b\n",                   0 },
+    {"data: {\"x\":1}\n\ndata: [DONE]\n\n",                     "|{\"x\":1}\n|[DONE]\n",       0 },
+    {"data: {\"x\":1}\r\n\r\ndata: [DONE]\r\n\r\n",             "|{\"x\":1}\n|[DONE]\n",       0 },
+    {"data: a\rdata: b\r\rdata: c\r\r",                         "|a\nb\n|c\n",                 0 },
+    {"data: a\n\r\ndata: b\r\n\ndata: c\r\n\r",                 "|a\n|b\n|c\n",                0 },
+    {"\xef\xbb\xbf"
+     "data: a\n\ndata: b\n\n",                             "|a\n|b\n",                    0 },
+    {"data: a\n\n\xef\xbb\xbf"
+     "data: b\n\n",                                        "|a\n|-\n",                    0 },
+    {": a comment\n\n",                                         "|-\n",                        0 },
+    {":\n\n\n\ndata: a\n\n",                                    "|-\n|-\n|-\n|a\n",            0 },
+    {"event: error\ndata: {}\n\n",                              "error|{}\n",                  0 },
+    {"data: 1\nevent:x\nid: 7\nretry: 9\n\n",                   "x|1\n",                       0 },
+    {"event: a\nevent: b\ndata: 1\n\n",                         "b|1\n",                       0 },
+    {"event: ping\n\n",                                         "ping|-\n",                    0 },
+    {"data\n\ndata:\n\ndata: \n\n",                             "|\n|\n|\n",                   0 },
+    {"data: a\ndata: b\ndata: c\n\n",                           "|a\nb\nc\n",                  0 },
+    {"data:\ndata: a\ndata\n\n",                                "|\na\n\n",                    0 },
+    {"data: a\n: between\ndata: b\n\ndata: c\n\n",              "|a\nb\n|c\n",                 0 },
+    {"database: a\ndat: b\n data: c\neventual: d\nDATA: e\n\n", "|-\n",                        0 },
+    {"data: a: b\n\n",                                          "|a: b\n",                     0 },
+    {"data: last",                                              "|last\n",                     0 },
+    {"data: last\n",                                            "|last\n",                     0 },
+    {"data: last\r",                                            "|last\n",                     0 },
+    {"data: a\n\n: no data at the end",                         "|a\n",                        20},
+    {"data: a\n\nevent: x\n",                                   "|a\n",                        9 },
+    {": c\r\r",                                                 "|-\n",                        0 },
+    {"data: \xe4\xbd\xa0\xe5\xa5\xbd\n\n",                      "|\xe4\xbd\xa0\xe5\xa5\xbd\n", 0 },
 };
 
 static void check_stream(size_t i, size_t cut, size_t step)
@@ -107,11 +110,12 @@ static void check_stream(size_t i, size_t cut, size_t step)
 
     record_init(&r);
     ck_assert_int_eq(feed_all(text, cut, step, EVENT_MAX, &r), ERR_OK);
-    ck_assert_msg(slice_eq_z(buf_slice(&r.events), streams[i].events), "stream %zu cut %zu step %zu: %.*s", i,
-                  cut, step, SLICE_FMT(buf_slice(&r.events)));
+    ck_assert_msg(slice_eq_z(buf_slice(&r.events), streams[i].events),
+                  "stream %zu cut %zu step %zu: %.*s", i, cut, step,
+                  SLICE_FMT(buf_slice(&r.events)));
     text.n -= streams[i].lost;
-    ck_assert_msg(slice_eq(buf_slice(&r.raw), text), "stream %zu cut %zu step %zu: raw bytes differ", i, cut,
-                  step);
+    ck_assert_msg(slice_eq(buf_slice(&r.raw), text),
+                  "stream %zu cut %zu step %zu: raw bytes differ", i, cut, step);
     record_clear(&r);
 }
 
@@ -128,7 +132,8 @@ END_TEST
 
 START_TEST(every_two_splits_of_a_crlf_stream_agree)
 {
-    struct slice text = SLICE("event: m\r\ndata: 1\r\ndata: 2\r\n\r\n:k\r\n\r\ndata: [DONE]\r\n\r\n");
+    struct slice text =
+        SLICE("event: m\r\ndata: 1\r\ndata: 2\r\n\r\n:k\r\n\r\ndata: [DONE]\r\n\r\n");
     size_t a, b;
 
     for (a = 0; a <= text.n; a++) {

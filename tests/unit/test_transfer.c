@@ -14,14 +14,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define LONG_MS      10000
-#define BIG_BYTES    300000
-#define THREADS      8
-#define ROUNDS       25
-#define OK_HEAD(n)   "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: " n "\r\n\r\n"
-#define CHUNKED_HEAD "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-#define EVENT        "data: 1\n\n"
-#define EVENT_CHUNK  "9\r\n" EVENT "\r\n"
+#define LONG_MS   10000
+#define BIG_BYTES 300000
+#define THREADS   8
+#define ROUNDS    25
+#define OK_HEAD(n)                                                                                 \
+    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: " n "\r\n\r\n"
+#define CHUNKED_HEAD                                                                               \
+    "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+#define EVENT       "data: 1\n\n"
+#define EVENT_CHUNK "9\r\n" EVENT "\r\n"
 
 static char no_file[] = "";
 static struct config config = {.handles_idle_max = 8, .tls_ca_file = no_file};
@@ -89,8 +91,10 @@ static bool serve_good(struct raw_conn *c, const struct raw_request *r, bool *is
         raw_send_z(c, "HTTP/1.1 100 Continue\r\nX-Request-Id: no\r\n\r\n");
         send_head_and_body(c, "hello");
     } else if (slice_eq_z(r->path, "/fields")) {
-        raw_send_z(c, "HTTP/1.1 429 Slow Down\r\ncontent-type:  application/json; charset=utf-8 \r\nRequest-Id: second\r\nX-Request-ID: first\r\n"
-                      "Request-Id: third\r\nOpenAI-Processing-Ms: 42\r\nRetry-After: 7\r\nContent-Length: 2\r\n\r\n{}");
+        raw_send_z(c, "HTTP/1.1 429 Slow Down\r\ncontent-type:  application/json; charset=utf-8 "
+                      "\r\nRequest-Id: second\r\nX-Request-ID: first\r\n"
+                      "Request-Id: third\r\nOpenAI-Processing-Ms: 42\r\nRetry-After: "
+                      "7\r\nContent-Length: 2\r\n\r\n{}");
     } else if (slice_eq_z(r->path, "/redirect")) {
         raw_send_z(c, "HTTP/1.1 302 Found\r\nLocation: /whole\r\nContent-Length: 0\r\n\r\n");
     } else if (slice_eq_z(r->path, "/says-close")) {
@@ -209,8 +213,10 @@ static enum err on_head(void *ctx, const struct transfer_head *h)
     struct side *s = ctx;
 
     s->heads++;
-    ck_assert_int_eq(buf_printf(&s->fields, "%d|%.*s|%.*s|%.*s|%lld", h->status, SLICE_FMT(h->content_type),
-                                SLICE_FMT(h->request_id), SLICE_FMT(h->processing_ms), (long long)h->retry_after_ms), ERR_OK);
+    ck_assert_int_eq(buf_printf(&s->fields, "%d|%.*s|%.*s|%.*s|%lld", h->status,
+                                SLICE_FMT(h->content_type), SLICE_FMT(h->request_id),
+                                SLICE_FMT(h->processing_ms), (long long)h->retry_after_ms),
+                     ERR_OK);
     return s->head_err;
 }
 
@@ -297,9 +303,19 @@ static void setup(void)
     side_clear(&side);
     set_parts(SLICE("{\"a\":1}"), SLICE(""), SLICE(""));
     spec = (struct transfer_spec){
-        .url = url, .headers = {"Authorization: Bearer k"}, .headers_n = 1, .body = &body, .reuse_key = 1,
-        .connect_ms = LONG_MS, .first_byte_ms = LONG_MS, .between_bytes_ms = LONG_MS, .total_ms = LONG_MS,
-        .gone_fd = -1, .is_gone = is_gone, .ops = &ops, .ctx = &side,
+        .url = url,
+        .headers = {"Authorization: Bearer k"},
+        .headers_n = 1,
+        .body = &body,
+        .reuse_key = 1,
+        .connect_ms = LONG_MS,
+        .first_byte_ms = LONG_MS,
+        .between_bytes_ms = LONG_MS,
+        .total_ms = LONG_MS,
+        .gone_fd = -1,
+        .is_gone = is_gone,
+        .ops = &ops,
+        .ctx = &side,
     };
 }
 
@@ -332,7 +348,8 @@ static void run_ok(const char *path, const char *expected)
     enum err e = run(path);
 
     ck_assert_msg(e == ERR_OK, "%s: %s, %s", path, err_name(e), result.detail);
-    ck_assert_msg(slice_eq_z(buf_slice(&side.body), expected), "%s: %.*s", path, SLICE_FMT(buf_slice(&side.body)));
+    ck_assert_msg(slice_eq_z(buf_slice(&side.body), expected), "%s: %.*s", path,
+                  SLICE_FMT(buf_slice(&side.body)));
 }
 
 static int connections(void)
@@ -455,7 +472,8 @@ START_TEST(the_request_carries_our_headers_and_none_of_curls_surprises)
     spec.headers[1] = "content-type: multipart/form-data; boundary=x";
     spec.headers_n = 2;
     ck_assert_int_eq(run("/head"), ERR_OK);
-    ck_assert_ptr_nonnull(strstr(side.body.p, "\r\ncontent-type: multipart/form-data; boundary=x\r\n"));
+    ck_assert_ptr_nonnull(
+        strstr(side.body.p, "\r\ncontent-type: multipart/form-data; boundary=x\r\n"));
     ck_assert_ptr_null(strstr(side.body.p, "application/json"));
     spec.body = NULL;
     spec.headers_n = 1;
@@ -501,7 +519,8 @@ static void check_echo(const char *path, size_t a, size_t b, size_t c)
     memcpy(parts[0], p, a);
     memcpy(parts[1], p + a, b);
     memcpy(parts[2], p + a + b, c);
-    set_parts((struct slice){parts[0], a}, (struct slice){parts[1], b}, (struct slice){parts[2], c});
+    set_parts((struct slice){parts[0], a}, (struct slice){parts[1], b},
+              (struct slice){parts[2], c});
     run_ok(path, p);
     free(parts[0]);
     free(parts[1]);
@@ -512,8 +531,19 @@ static void check_echo(const char *path, size_t a, size_t b, size_t c)
 START_TEST(a_body_of_parts_arrives_whole_at_every_size)
 {
     static const size_t sizes[][3] = {
-        {1, 0, 0}, {1, 1, 1}, {100, 20, 3000}, {16384, 1, 0}, {65534, 1, 0}, {65535, 1, 0}, {65536, 1, 0},
-        {65536, 0, 0}, {10, BIG_BYTES, 10}, {BIG_BYTES, 1, BIG_BYTES}, {BIG_BYTES, 0, 0}, {1500000, 7, 0}, {5, 5, 5},
+        {1,         0,         0        },
+        {1,         1,         1        },
+        {100,       20,        3000     },
+        {16384,     1,         0        },
+        {65534,     1,         0        },
+        {65535,     1,         0        },
+        {65536,     1,         0        },
+        {65536,     0,         0        },
+        {10,        BIG_BYTES, 10       },
+        {BIG_BYTES, 1,         BIG_BYTES},
+        {BIG_BYTES, 0,         0        },
+        {1500000,   7,         0        },
+        {5,         5,         5        },
     };
     size_t i;
 
@@ -558,15 +588,15 @@ static const struct {
     int status;
     const char *seen;
 } failures[] = {
-    {"/reset", ERR_UP_RESET, 0, ""},
-    {"/close", ERR_UP_RESET, 0, ""},
-    {"/head-then-close", ERR_UP_RESET, 200, ""},
-    {"/cut-length", ERR_UP_CUT, 200, "ten bytes!"},
-    {"/cut-chunks", ERR_UP_CUT, 200, EVENT},
-    {"/cut-by-reset", ERR_UP_CUT, 200, EVENT},
-    {"/bad-chunk", ERR_UP_CUT, 200, EVENT},
-    {"/no-http", ERR_UP_MALFORMED, 0, ""},
-    {"/huge-head", ERR_UP_MALFORMED, 0, ""},
+    {"/reset",           ERR_UP_RESET,     0,   ""          },
+    {"/close",           ERR_UP_RESET,     0,   ""          },
+    {"/head-then-close", ERR_UP_RESET,     200, ""          },
+    {"/cut-length",      ERR_UP_CUT,       200, "ten bytes!"},
+    {"/cut-chunks",      ERR_UP_CUT,       200, EVENT       },
+    {"/cut-by-reset",    ERR_UP_CUT,       200, EVENT       },
+    {"/bad-chunk",       ERR_UP_CUT,       200, EVENT       },
+    {"/no-http",         ERR_UP_MALFORMED, 0,   ""          },
+    {"/huge-head",       ERR_UP_MALFORMED, 0,   ""          },
 };
 
 START_TEST(a_broken_answer_is_told_apart_and_its_connection_never_used_again)
@@ -597,7 +627,8 @@ END_TEST
 
 START_TEST(urls_that_are_not_http_are_refused)
 {
-    static const char *const bad[] = {"file:///etc/passwd", "ftp://127.0.0.1/", "gopher://127.0.0.1/", "no url", "http://", ""};
+    static const char *const bad[] = {
+        "file:///etc/passwd", "ftp://127.0.0.1/", "gopher://127.0.0.1/", "no url", "http://", ""};
     size_t i;
 
     for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -1003,7 +1034,8 @@ static void *exchange_often(void *number)
     own.reuse_key = (uintptr_t)number % 3;
     for (i = 0; i < ROUNDS; i++) {
         buf_reset(&s.body);
-        good += transfer_run(pool, &own, &own_result) == ERR_OK && slice_eq_z(buf_slice(&s.body), EVENT EVENT EVENT);
+        good += transfer_run(pool, &own, &own_result) == ERR_OK &&
+                slice_eq_z(buf_slice(&s.body), EVENT EVENT EVENT);
         if (i % 8 == 0)
             transfer_pool_upkeep(pool);
     }
@@ -1054,7 +1086,8 @@ START_TEST(retry_after_is_read_as_seconds_or_as_a_date)
     ck_assert_int_eq(head_retry_after_ms(SLICE("Wed, 21 Oct 2015 07:28:00 GMT"), now_s), 10000);
     ck_assert_int_eq(head_retry_after_ms(SLICE("Wed, 21 Oct 2015 07:27:00 GMT"), now_s), 0);
     ck_assert_int_eq(head_retry_after_ms(SLICE("99999999999999999999"), now_s), INT64_C(604800000));
-    ck_assert_int_eq(head_retry_after_ms(SLICE("Wed, 21 Oct 2099 07:28:00 GMT"), now_s), INT64_C(604800000));
+    ck_assert_int_eq(head_retry_after_ms(SLICE("Wed, 21 Oct 2099 07:28:00 GMT"), now_s),
+                     INT64_C(604800000));
     ck_assert_int_eq(head_retry_after_ms(SLICE(""), now_s), -1);
     ck_assert_int_eq(head_retry_after_ms(SLICE("-5"), now_s), -1);
     ck_assert_int_eq(head_retry_after_ms(SLICE("soon"), now_s), -1);
@@ -1071,7 +1104,11 @@ START_TEST(head_values_are_cut_and_those_with_control_characters_left_out)
     memset(longest + strlen(longest), 'y', 300);
     head_init(&h);
     ck_assert_int_eq(head_add(&h, SLICE("HTTP/1.1 503 No\r\n"), &head), ERR_OK);
-    ck_assert_int_eq(head_add(&h, SLICE("Content-Type: a\x01" "b\r\n"), &head), ERR_OK);
+    ck_assert_int_eq(head_add(&h,
+                              SLICE("Content-Type: a\x01"
+                                    "b\r\n"),
+                              &head),
+                     ERR_OK);
     ck_assert_int_eq(head_add(&h, slice_of(longest), &head), ERR_OK);
     ck_assert_int_eq(head_add(&h, SLICE("Retry-After: 9\r\n"), &head), ERR_OK);
     ck_assert_int_eq(head_add(&h, SLICE("retry-after-ms: 250.5\r\n"), &head), ERR_OK);

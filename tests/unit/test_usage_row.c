@@ -22,7 +22,13 @@ static struct usage_row make_row(void)
         .http_status = 200,
         .error_code = "client_gone",
         .finish_reason = "stop",
-        .usage = {.input = 12, .cached_input = 3, .cache_write = 4, .cache_write_1h = 5, .output = 600, .reasoning = 20, .is_known = true},
+        .usage = {.input = 12,
+                  .cached_input = 3,
+                  .cache_write = 4,
+                  .cache_write_1h = 5,
+                  .output = 600,
+                  .reasoning = 20,
+                  .is_known = true},
         .group_multiplier_ppm = 1000000,
         .account_multiplier_ppm = 900000,
         .hold_nusd = 123456789,
@@ -33,7 +39,8 @@ static struct usage_row make_row(void)
         .duration_ms = 1500,
         .upstream_request_id = "req_1",
         .created_wall_ms = INT64_C(1795361959123),
-        .price_lines = "[{\"unit\":\"input_token\",\"count\":12,\"per\":1000000,\"amount\":\"1.250000000\"}]",
+        .price_lines =
+            "[{\"unit\":\"input_token\",\"count\":12,\"per\":1000000,\"amount\":\"1.250000000\"}]",
     };
     return row;
 }
@@ -57,9 +64,12 @@ static struct usage_row make_worst(char c)
     fill(row.finish_reason, sizeof(row.finish_reason), c);
     fill(row.upstream_request_id, sizeof(row.upstream_request_id), c);
     fill(row.price_lines, sizeof(row.price_lines), c);
-    row.account_id = row.api_key_id = row.group_id = row.channel_id = row.channel_key_id = INT64_MIN;
-    row.usage = (struct usage){INT64_MIN, INT64_MIN, INT64_MIN, INT64_MIN, INT64_MIN, INT64_MIN, true, true};
-    row.group_multiplier_ppm = row.account_multiplier_ppm = row.hold_nusd = row.cost_nusd = row.shortfall_nusd = INT64_MIN;
+    row.account_id = row.api_key_id = row.group_id = row.channel_id = row.channel_key_id =
+        INT64_MIN;
+    row.usage = (struct usage){INT64_MIN, INT64_MIN, INT64_MIN, INT64_MIN,
+                               INT64_MIN, INT64_MIN, true,      true};
+    row.group_multiplier_ppm = row.account_multiplier_ppm = row.hold_nusd = row.cost_nusd =
+        row.shortfall_nusd = INT64_MIN;
     row.first_byte_ms = row.duration_ms = row.created_wall_ms = INT64_MIN;
     row.http_status = row.attempts = INT32_MIN;
     return row;
@@ -147,7 +157,8 @@ START_TEST(every_cut_of_a_line_is_refused)
     for (size_t cut = 0; cut < n; cut++)
         ck_assert_int_eq(usage_row_decode((struct slice){line, cut}, &back), ERR_FORMAT);
     for (size_t skip = 1; skip < n; skip++)
-        ck_assert_int_eq(usage_row_decode((struct slice){line + skip, n - skip}, &back), ERR_FORMAT);
+        ck_assert_int_eq(usage_row_decode((struct slice){line + skip, n - skip}, &back),
+                         ERR_FORMAT);
     ck_assert_int_eq(back.account_id, 99);
 }
 END_TEST
