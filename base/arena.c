@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ALIGN           ((size_t)16)
-#define CHUNK_BYTES_MIN ((size_t)6144) /* what an ordinary request needs: every open stream holds one */
+#define ALIGN ((size_t)16)
+#define CHUNK_BYTES_MIN                                                                            \
+    ((size_t)6144) /* what an ordinary request needs: every open stream holds one */
 #define CHUNK_BYTES_MAX ((size_t)65536)
 
 struct chunk {

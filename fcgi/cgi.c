@@ -41,8 +41,10 @@ void cgi_finish(struct cgi *c)
 /* Waits until fd is ready or the client leaves. False: neither within timeout_ms, or it left. */
 static bool wait_ready(const struct cgi *c, int fd, short events, int64_t timeout_ms)
 {
-    struct pollfd pfds[2] = {{.fd = fd, .events = events},
-                             {.fd = c->transport.gone_fd, .events = POLLIN}};
+    struct pollfd pfds[2] = {
+        {.fd = fd,                   .events = events},
+        {.fd = c->transport.gone_fd, .events = POLLIN}
+    };
     int64_t until_ms = clock_mono_ms() + timeout_ms;
     int n;
 
@@ -131,7 +133,10 @@ static bool cgi_is_gone(const struct transport *t)
 {
     const struct cgi *c = (const struct cgi *)t;
     /* Without asked events stdout reports only that nobody reads it any more. */
-    struct pollfd pfds[2] = {{.fd = t->gone_fd, .events = POLLIN}, {.fd = c->out_fd, .events = 0}};
+    struct pollfd pfds[2] = {
+        {.fd = t->gone_fd, .events = POLLIN},
+        {.fd = c->out_fd,  .events = 0     }
+    };
 
     return t->is_broken || poll(pfds, 2, 0) > 0;
 }

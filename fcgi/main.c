@@ -19,9 +19,9 @@
 #include <unistd.h>
 
 #define EXIT_USAGE       2
-#define MALLOC_ARENAS    2               /* more arenas hold more freed memory back */
+#define MALLOC_ARENAS    2                   /* more arenas hold more freed memory back */
 #define MALLOC_MMAP_FROM ((size_t)128 << 10) /* bodies go back to the system at once */
-#define STOP_GRACE_MS    2000            /* for streams that drain_timeout cut: time to settle */
+#define STOP_GRACE_MS    2000 /* for streams that drain_timeout cut: time to settle */
 #define STOP_FLUSH_MS    5000
 
 enum command { COMMAND_SERVE, COMMAND_CHECK, COMMAND_DONE };
@@ -50,9 +50,12 @@ static const char help_text[] =
 static int parse_options(int argc, char **argv, struct options *o, enum command *command)
 {
     static const struct option longs[] = {
-        {"config", required_argument, NULL, 'c'}, {"own-socket", no_argument, NULL, 'o'},
-        {"check-config", no_argument, NULL, 'k'}, {"version", no_argument, NULL, 'v'},
-        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+        {"config",       required_argument, NULL, 'c'},
+        {"own-socket",   no_argument,       NULL, 'o'},
+        {"check-config", no_argument,       NULL, 'k'},
+        {"version",      no_argument,       NULL, 'v'},
+        {"help",         no_argument,       NULL, 'h'},
+        {NULL,           0,                 NULL, 0  },
     };
     *command = COMMAND_SERVE;
     int c;
@@ -176,7 +179,8 @@ static enum err serve(const struct options *options, const struct config *config
     if (!is_fastcgi)
         money_upkeep(app.money); /* after the own answer: adopt one dead neighbour */
     if (is_cut)
-        _exit(EXIT_FAILURE); /* workers may still run; the slots they leave are adopted by a neighbour */
+        _exit(
+            EXIT_FAILURE); /* workers may still run; the slots they leave are adopted by a neighbour */
     app_clear(&app);
     return e;
 }

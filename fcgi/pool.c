@@ -299,9 +299,11 @@ static bool accept_next(struct connection *c)
 /* Waits on a connection that the web server keeps. False: it is closed. */
 static bool hold(struct connection *c)
 {
-    struct pollfd pfds[3] = {{.fd = connection_fd(c), .events = POLLIN},
-                             {.fd = pool.drain_fd, .events = POLLIN},
-                             {.fd = pool.yield_fd, .events = POLLIN}};
+    struct pollfd pfds[3] = {
+        {.fd = connection_fd(c), .events = POLLIN},
+        {.fd = pool.drain_fd,    .events = POLLIN},
+        {.fd = pool.yield_fd,    .events = POLLIN}
+    };
     bool is_full = pool.busy >= pool.workers_max;
     int64_t until_ms = clock_mono_ms() + (is_full ? 0 : pool.options->config->keep_idle_ms);
     uint64_t token;

@@ -33,28 +33,31 @@ enum method {
 
 struct request {
     char id[ULID_SIZE];
-    int64_t started_ms;           /* clock_mono_ms at accept */
+    int64_t started_ms; /* clock_mono_ms at accept */
     int64_t started_wall_ms;
     enum method method;
-    struct slice path;            /* as sent, without query, prefix and leading version segments: "/models/a%2Fb" */
-    struct slice query;           /* as sent, without '?' */
-    bool saw_version;             /* any version segment was dropped */
-    bool saw_v1beta;              /* v1beta or v1alpha occurred among the dropped segments */
-    bool is_cgi;                  /* plain CGI: the process ends after this request */
-    struct slice body;            /* complete; {NULL, 0} once dropped */
-    int64_t content_length;       /* -1 when the client sent none */
-    struct slice params[REQUEST_PARAMS_MAX]; /* what {name} segments matched, percent-decoded, in the arena */
-    const struct route *route;    /* NULL until routed */
+    struct slice
+        path; /* as sent, without query, prefix and leading version segments: "/models/a%2Fb" */
+    struct slice query;     /* as sent, without '?' */
+    bool saw_version;       /* any version segment was dropped */
+    bool saw_v1beta;        /* v1beta or v1alpha occurred among the dropped segments */
+    bool is_cgi;            /* plain CGI: the process ends after this request */
+    struct slice body;      /* complete; {NULL, 0} once dropped */
+    int64_t content_length; /* -1 when the client sent none */
+    struct slice params
+        [REQUEST_PARAMS_MAX];  /* what {name} segments matched, percent-decoded, in the arena */
+    const struct route *route; /* NULL until routed */
     struct arena *arena;
     struct response *res;
     const struct config *config;
-    const void *app;              /* the application's context, from struct router */
-    void *auth;                   /* what the router's authenticate hook left (struct admission of handlers) */
-    const char *const *env;       /* FCGX_ParamArray or environ */
-    const char *log_pairs;        /* logfmt pairs of the handler for the request's one log line; NULL: none; in the arena */
-    const struct router *router;  /* NULL in tests of a handler */
-    struct transport *transport;  /* private to fcgi/; NULL in tests of a handler */
-    struct body_store *body_store;/* private to request.c */
+    const void *app; /* the application's context, from struct router */
+    void *auth;      /* what the router's authenticate hook left (struct admission of handlers) */
+    const char *const *env; /* FCGX_ParamArray or environ */
+    const char *
+        log_pairs; /* logfmt pairs of the handler for the request's one log line; NULL: none; in the arena */
+    const struct router *router;   /* NULL in tests of a handler */
+    struct transport *transport;   /* private to fcgi/; NULL in tests of a handler */
+    struct body_store *body_store; /* private to request.c */
 };
 
 /* request_read_head - method, path, query and content_length from env; the caller has set env and config. Never fails: what is

@@ -15,14 +15,14 @@
 #include <string.h>
 #include <strings.h>
 
-#define HEAD_SIZE           160 /* status line, or the two ids and the empty line */
-#define RESPONSE_JSON_MAX   ((size_t)64 << 20)
-#define NUMBER_SIZE         24
+#define HEAD_SIZE         160 /* status line, or the two ids and the empty line */
+#define RESPONSE_JSON_MAX ((size_t)64 << 20)
+#define NUMBER_SIZE       24
 
 struct response {
     int status;
     bool is_committed;
-    bool is_head;      /* body bytes are counted, not sent */
+    bool is_head; /* body bytes are counted, not sent */
     enum err error;
     int64_t bytes;
     size_t headers_n;
@@ -33,37 +33,37 @@ static const struct {
     int status;
     const char *reason;
 } reasons[] = {
-    {200, "OK"                             },
-    {201, "Created"                        },
-    {202, "Accepted"                       },
-    {204, "No Content"                     },
-    {301, "Moved Permanently"              },
-    {302, "Found"                          },
-    {303, "See Other"                      },
-    {304, "Not Modified"                   },
-    {307, "Temporary Redirect"             },
-    {308, "Permanent Redirect"             },
-    {400, "Bad Request"                    },
-    {401, "Unauthorized"                   },
-    {402, "Payment Required"               },
-    {403, "Forbidden"                      },
-    {404, "Not Found"                      },
-    {405, "Method Not Allowed"             },
-    {408, "Request Timeout"                },
-    {409, "Conflict"                       },
-    {410, "Gone"                           },
-    {413, "Content Too Large"              },
-    {415, "Unsupported Media Type"         },
-    {416, "Range Not Satisfiable"          },
-    {422, "Unprocessable Content"          },
-    {429, "Too Many Requests"              },
-    {499, "Client Closed Request"          },
-    {500, "Internal Server Error"          },
-    {501, "Not Implemented"                },
-    {502, "Bad Gateway"                    },
-    {503, "Service Unavailable"            },
-    {504, "Gateway Timeout"                },
-    {529, "Overloaded"                     },
+    {200, "OK"                    },
+    {201, "Created"               },
+    {202, "Accepted"              },
+    {204, "No Content"            },
+    {301, "Moved Permanently"     },
+    {302, "Found"                 },
+    {303, "See Other"             },
+    {304, "Not Modified"          },
+    {307, "Temporary Redirect"    },
+    {308, "Permanent Redirect"    },
+    {400, "Bad Request"           },
+    {401, "Unauthorized"          },
+    {402, "Payment Required"      },
+    {403, "Forbidden"             },
+    {404, "Not Found"             },
+    {405, "Method Not Allowed"    },
+    {408, "Request Timeout"       },
+    {409, "Conflict"              },
+    {410, "Gone"                  },
+    {413, "Content Too Large"     },
+    {415, "Unsupported Media Type"},
+    {416, "Range Not Satisfiable" },
+    {422, "Unprocessable Content" },
+    {429, "Too Many Requests"     },
+    {499, "Client Closed Request" },
+    {500, "Internal Server Error" },
+    {501, "Not Implemented"       },
+    {502, "Bad Gateway"           },
+    {503, "Service Unavailable"   },
+    {504, "Gateway Timeout"       },
+    {529, "Overloaded"            },
 };
 
 static enum err commit(struct request *req);

@@ -46,7 +46,8 @@ ERR_CHECK enum err response_flush(struct request *req);
 /* response_json - status, content type and the whole body from a json-c tree, whose reference it takes. */
 ERR_CHECK enum err response_json(struct request *req, int status, struct json_object *body);
 /* response_bytes - status, content type and a whole body. */
-ERR_CHECK enum err response_bytes(struct request *req, int status, const char *content_type, struct slice body);
+ERR_CHECK enum err response_bytes(struct request *req, int status, const char *content_type,
+                                  struct slice body);
 
 /* request_fail - the one way to refuse: the error in the route's format, or, after the commit, nothing but the log (the handler ends its
  * stream in its own format). param: path of the field at fault ("messages[3].content") or NULL. fmt: the text for the client, without internals;

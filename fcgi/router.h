@@ -16,20 +16,20 @@ typedef void route_error_fn(struct request *req, enum err e, const char *param, 
 typedef void route_handler_fn(struct request *req);
 
 struct route {
-    unsigned methods;          /* METHOD_* bits */
-    const char *pattern;       /* "/models/{id...}" */
+    unsigned methods;    /* METHOD_* bits */
+    const char *pattern; /* "/models/{id...}" */
     route_handler_fn *handler;
     route_error_fn *error;
-    unsigned flags;            /* ROUTE_* */
-    const char *endpoint;      /* the word in logs and usage rows: "chat.completions" */
+    unsigned flags;       /* ROUTE_* */
+    const char *endpoint; /* the word in logs and usage rows: "chat.completions" */
 };
 
 struct router {
     const struct route *routes;
     size_t routes_n;
-    route_error_fn *fallback_error;                  /* errors on paths that no route matches */
-    enum err (*authenticate)(struct request *req);   /* ERR_OK, or it has answered by request_fail */
-    const void *app;                                 /* becomes req->app */
+    route_error_fn *fallback_error;                /* errors on paths that no route matches */
+    enum err (*authenticate)(struct request *req); /* ERR_OK, or it has answered by request_fail */
+    const void *app;                               /* becomes req->app */
 };
 
 /* router_normalize - the path of a REQUEST_URI: prefix and query off, leading version segments dropped; sets req->path, query, saw_v1beta. */

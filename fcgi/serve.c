@@ -119,13 +119,12 @@ static const char *method_name(const struct request *req)
 static void end(struct serve *s, struct request *req)
 {
     response_end(req);
-    log_request(req->log_pairs,
-                "method=%s path=%.*s endpoint=%s status=%d ms=%" PRId64 " bytes=%" PRId64
-                " error=%s",
-                method_name(req), SLICE_FMT(req->path),
-                req->route == NULL ? "" : req->route->endpoint, response_status_get(req),
-                clock_mono_ms() - req->started_ms, response_bytes_sent(req),
-                response_error(req) == ERR_OK ? "" : err_name(response_error(req)));
+    log_request(
+        req->log_pairs,
+        "method=%s path=%.*s endpoint=%s status=%d ms=%" PRId64 " bytes=%" PRId64 " error=%s",
+        method_name(req), SLICE_FMT(req->path), req->route == NULL ? "" : req->route->endpoint,
+        response_status_get(req), clock_mono_ms() - req->started_ms, response_bytes_sent(req),
+        response_error(req) == ERR_OK ? "" : err_name(response_error(req)));
     request_drop_body(req);
     arena_reset(s->arena);
     log_set_request(NULL);

@@ -7,14 +7,15 @@
 
 #include "fcgi/router.h"
 
-#define SERVER_LISTEN_FD    0
+#define SERVER_LISTEN_FD     0
 #define SERVER_SHEDDERS      2
 #define SERVER_DRAIN_STEP_MS 1000
 
 struct server_options {
     const struct config *config;
     const struct router *router;
-    bool own_socket;       /* --own-socket: the socket on fd 0 is ours: unlink its path on SIGTERM, die with the parent */
+    bool
+        own_socket; /* --own-socket: the socket on fd 0 is ours: unlink its path on SIGTERM, die with the parent */
 };
 
 /* server_is_fastcgi - fd 0 is a listening socket (getpeername says ENOTCONN); else this is plain CGI. */

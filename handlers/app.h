@@ -20,8 +20,8 @@ struct app {
     struct catalog_store *catalogs;
     struct money *money;
     struct transfer_pool *transfers;
-    struct upkeep *upkeep;      /* NULL in CGI mode */
-    atomic_bool *is_stopping;   /* drain_timeout is over: running exchanges end now */
+    struct upkeep *upkeep;    /* NULL in CGI mode */
+    atomic_bool *is_stopping; /* drain_timeout is over: running exchanges end now */
 };
 
 struct request;

@@ -198,13 +198,13 @@ static enum err fill_spec(struct attempt *a, struct splice *body, struct transfe
         .body = body,
         .reuse_key = (uint64_t)channel->id,
         .connect_ms = or_default(channel->connect_ms, config->connect_ms),
-        .first_byte_ms =
-            or_default(channel->first_byte_ms, is_stream ? config->first_byte_stream_ms
-                                                         : config->first_byte_whole_ms),
+        .first_byte_ms = or_default(channel->first_byte_ms, is_stream
+                                                                ? config->first_byte_stream_ms
+                                                                : config->first_byte_whole_ms),
         .between_bytes_ms = or_default(channel->between_bytes_ms, config->between_bytes_ms),
         .total_ms = or_default(channel->total_ms, config->total_ms),
         .ping_ms = is_stream ? config->ping_ms : 0,
-        /* Whether the client of a whole answer has left cannot be told from every web server: it is finished and billed. */
+ /* Whether the client of a whole answer has left cannot be told from every web server: it is finished and billed. */
         .gone_fd = is_stream ? request_gone_fd(answer->req) : -1,
         .is_gone = is_gone,
         .is_stopping = is_stopping,

@@ -17,21 +17,21 @@ struct answer {
     const struct format_request *in;
     const struct catalog_model *model;
     struct bill *bill;
-    bool is_begun;             /* a provider's byte went to the client: no other channel may be tried */
-    int64_t gone_since_ms;     /* when the client was seen to have left; 0: it is there */
+    bool is_begun;         /* a provider's byte went to the client: no other channel may be tried */
+    int64_t gone_since_ms; /* when the client was seen to have left; 0: it is there */
 };
 
 struct attempt {
     struct answer *answer;
     const struct catalog_route *route;
     const struct catalog_channel_key *key;
-    struct reader reader;      /* valid between attempt_run and attempt_clear */
+    struct reader reader; /* valid between attempt_run and attempt_clear */
     struct sse sse;
-    struct buf whole;          /* a whole answer, or an error body */
-    int status;                /* the provider's; 0: no head came */
+    struct buf whole; /* a whole answer, or an error body */
+    int status;       /* the provider's; 0: no head came */
     bool is_sse;
-    bool is_written;           /* something waits for a flush */
-    int64_t retry_after_ms;    /* -1: none */
+    bool is_written;        /* something waits for a flush */
+    int64_t retry_after_ms; /* -1: none */
     struct transfer_result result;
 };
 

@@ -10,8 +10,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define HOLD_TRIES 3          /* a balance may shrink while we ask for less of it */
-#define FOLLOW_NUMERATOR 3    /* the hold grows when three quarters of its output are used */
+#define HOLD_TRIES         3 /* a balance may shrink while we ask for less of it */
+#define FOLLOW_NUMERATOR   3 /* the hold grows when three quarters of its output are used */
 #define FOLLOW_DENOMINATOR 4
 
 static int64_t min_i64(int64_t a, int64_t b)
@@ -51,8 +51,7 @@ static enum err refuse(struct bill *b, enum err e, const struct format_request *
 static int64_t affordable_output(const struct bill *b, int64_t available, int64_t choices)
 {
     return pricing_affordable_output(&b->model->price, b->input_max, available,
-                                     b->key->group_multiplier_ppm,
-                                     b->key->account_multiplier_ppm) /
+                                     b->key->group_multiplier_ppm, b->key->account_multiplier_ppm) /
            choices;
 }
 
@@ -180,8 +179,7 @@ enum err bill_follow(struct bill *b, const struct reader *reader)
     if (b->is_settled || b->output_held >= b->output_limit ||
         seen < b->output_held / FOLLOW_DENOMINATOR * FOLLOW_NUMERATOR)
         return ERR_OK;
-    int64_t held =
-        min_i64(b->output_held + b->app->config->hold_output_max, b->output_limit);
+    int64_t held = min_i64(b->output_held + b->app->config->hold_output_max, b->output_limit);
     int64_t need = 0;
     if (worst_price(b, held, &need) != ERR_OK)
         return ERR_INTERNAL;

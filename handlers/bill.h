@@ -19,11 +19,12 @@ struct bill {
     const struct catalog_model *model;
     struct hold hold;
     struct journal_slot slot;
-    struct usage_row row;       /* filled as the request goes on */
-    int64_t input_max;          /* tokens held for input */
-    int64_t output_held;        /* tokens of output that the hold covers, all choices together */
-    int64_t output_limit;       /* most output that the request may make, all choices together */
-    int64_t output_inject;      /* per choice: to put into the request because the client named no limit; -1: nothing */
+    struct usage_row row; /* filled as the request goes on */
+    int64_t input_max;    /* tokens held for input */
+    int64_t output_held;  /* tokens of output that the hold covers, all choices together */
+    int64_t output_limit; /* most output that the request may make, all choices together */
+    int64_t
+        output_inject; /* per choice: to put into the request because the client named no limit; -1: nothing */
     bool is_settled;
 };
 
@@ -37,6 +38,7 @@ ERR_CHECK enum err bill_follow(struct bill *b, const struct reader *reader);
 
 /* bill_settle - once, at the single exit: usage to cost, close line, hold released. status, error: for the row, with
  * row.http_status when the caller has set it (else what was sent, or the error's own). reader: NULL when nothing is to be charged. Later calls do nothing. */
-void bill_settle(struct bill *b, enum usage_status status, enum err error, const struct reader *reader);
+void bill_settle(struct bill *b, enum usage_status status, enum err error,
+                 const struct reader *reader);
 
 #endif

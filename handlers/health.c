@@ -13,14 +13,14 @@ void health_live(struct request *req)
 {
     struct buf b;
     buf_init(&b, HEALTH_BODY_MAX);
-    enum err e = buf_printf(&b,
-                            "{\"status\":\"ok\",\"version\":\"" AIPASS_VERSION
-                            "\",\"process\":\"%s\"}\n",
-                            money_process_id(app_of(req)->money));
+    enum err e = buf_printf(
+        &b, "{\"status\":\"ok\",\"version\":\"" AIPASS_VERSION "\",\"process\":\"%s\"}\n",
+        money_process_id(app_of(req)->money));
     if (e == ERR_OK)
         e = response_bytes(req, 200, "application/json", buf_slice(&b));
     else
         request_fail(req, e, NULL, NULL);
+    (void)e; /* a client that is gone does not get it */
     buf_clear(&b);
 }
 
@@ -53,19 +53,19 @@ void health_ready(struct request *req)
               money_may_admit(app->money);
     struct buf b;
     buf_init(&b, HEALTH_BODY_MAX);
-    enum err e = buf_printf(
-        &b,
-        "{\"status\":\"%s\",\"database\":{\"ok\":%s,\"text\":\"%s\"},"
-        "\"journal\":{\"running\":%d,\"unflushed_rows\":%" PRId64
-        ",\"unflushed_segments\":%" PRId64 ",\"oldest_ms\":%" PRId64 ",\"rejected_rows\":%" PRId64
-        ",\"writable\":%s,\"commits\":%" PRIu64 ",\"takes\":%" PRIu64
-        "},\"catalog\":{\"models\":%zu}}\n",
-        ok ? "ok" : "failing", database_ok ? "true" : "false", text, j.running, j.unflushed_rows,
-        j.unflushed_segments, j.oldest_ms, j.rejected_rows, j.is_writable ? "true" : "false",
-        j.commits, j.takes, models);
+    enum err e = buf_printf(&b,
+                            "{\"status\":\"%s\",\"database\":{\"ok\":%s,\"text\":\"%s\"},"
+                            "\"journal\":{\"running\":%d,\"unflushed_rows\":%" PRId64
+                            ",\"unflushed_segments\":%" PRId64 ",\"oldest_ms\":%" PRId64
+                            ",\"rejected_rows\":%" PRId64 ",\"writable\":%s,\"commits\":%" PRIu64
+                            ",\"takes\":%" PRIu64 "},\"catalog\":{\"models\":%zu}}\n",
+                            ok ? "ok" : "failing", database_ok ? "true" : "false", text, j.running,
+                            j.unflushed_rows, j.unflushed_segments, j.oldest_ms, j.rejected_rows,
+                            j.is_writable ? "true" : "false", j.commits, j.takes, models);
     if (e == ERR_OK)
         e = response_bytes(req, ok ? 200 : 503, "application/json", buf_slice(&b));
     else
         request_fail(req, e, NULL, NULL);
+    (void)e; /* a client that is gone does not get it */
     buf_clear(&b);
 }

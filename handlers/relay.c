@@ -83,8 +83,8 @@ static enum err read_request(struct relay *r)
                             "The model `%.*s` does not exist or you do not have access to it.",
                             SLICE_FMT(r->in.model));
     if (!key_may_use(admit_key(req), r->answer.model->id))
-        return request_fail(req, ERR_FORBIDDEN, "model",
-                            "This API key may not use the model `%s`.", r->answer.model->name);
+        return request_fail(req, ERR_FORBIDDEN, "model", "This API key may not use the model `%s`.",
+                            r->answer.model->name);
     return ERR_OK;
 }
 
@@ -136,8 +136,7 @@ static void answer_failure(struct relay *r, const struct attempt *a, enum err e)
         return;
     if (e == ERR_UP_REJECTED && is_json_object(buf_slice(&a->whole))) {
         response_header_z(req, "x-should-retry", "false");
-        enum err sent =
-            response_bytes(req, a->status, "application/json", buf_slice(&a->whole));
+        enum err sent = response_bytes(req, a->status, "application/json", buf_slice(&a->whole));
         (void)sent; /* a client that is gone does not get it */
         return;
     }
@@ -217,9 +216,8 @@ static void try_channels(struct relay *r)
         if (pick == SELECT_NONE)
             break;
         attempt_clear(&a);
-        a = (struct attempt){.answer = answer,
-                             .route = r->targets[pick].route,
-                             .key = r->targets[pick].key};
+        a = (struct attempt){
+            .answer = answer, .route = r->targets[pick].route, .key = r->targets[pick].key};
         e = attempt_run(&a, &body);
         if (e == ERR_OK || answer->is_begun || !err_info(e)->try_elsewhere)
             break;
@@ -237,8 +235,8 @@ void relay_run(struct request *req, const struct format *format)
         return;
     }
     const struct app *app = app_of(req);
-    r->answer = (struct answer){
-        .req = req, .app = app, .format = format, .in = &r->in, .bill = &r->bill};
+    r->answer =
+        (struct answer){.req = req, .app = app, .format = format, .in = &r->in, .bill = &r->bill};
     upkeep_wake(app->upkeep);
     if (read_request(r) != ERR_OK)
         return;

@@ -3,6 +3,7 @@
 #include "tests/provider/play.h"
 #include "tests/provider/routes.h"
 
+#include <assert.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -377,6 +378,9 @@ void conn_new(struct sim *sim, int fd)
 
 void conn_close_all(struct sim *sim)
 {
-    while (sim->open != NULL)
-        conn_free(sim->open);
+    while (sim->open != NULL) {
+        struct conn *first = sim->open;
+        conn_free(first);
+        assert(sim->open != first); /* conn_free takes it off the list */
+    }
 }

@@ -54,11 +54,11 @@ static const struct transport_ops fake_ops = {fake_read, fake_write, fake_flush,
 void fake_request_init(struct fake_request *f, const char *const *env)
 {
     *f = (struct fake_request){
-        .transport = {.ops = &fake_ops, .env = env, .gone_fd = -1},
-        .config = {.body_max_bytes = 1000000,
-                   .body_memory_bytes = 100000,
-                   .path_prefix = empty,
-                   .spool_dir = empty},
+        .transport = {.ops = &fake_ops,            .env = env, .gone_fd = -1},
+        .config = { .body_max_bytes = 1000000,
+                      .body_memory_bytes = 100000,
+                      .path_prefix = empty,
+                      .spool_dir = empty},
         .output_max = SIZE_MAX,
     };
     buf_init(&f->output, OUTPUT_BYTES);

@@ -19,13 +19,13 @@ struct fake_request {
     struct body_store body;
     struct router router; /* in: no routes, no fallback_error */
 
-    struct slice input;     /* in: what the client sends as the body */
-    bool input_breaks;      /* in: the connection breaks where input ends */
-    bool is_gone;           /* in: the client has left */
-    size_t output_max;      /* in: a write that goes past it fails; SIZE_MAX */
-    size_t input_at;        /* bytes taken so far */
-    struct buf output;      /* all bytes written, flushed or not */
-    size_t flushed_n;       /* of them: flushed */
+    struct slice input; /* in: what the client sends as the body */
+    bool input_breaks;  /* in: the connection breaks where input ends */
+    bool is_gone;       /* in: the client has left */
+    size_t output_max;  /* in: a write that goes past it fails; SIZE_MAX */
+    size_t input_at;    /* bytes taken so far */
+    struct buf output;  /* all bytes written, flushed or not */
+    size_t flushed_n;   /* of them: flushed */
     unsigned flushes;
 };
 

@@ -14,9 +14,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define REQUEST_MAX  ((size_t)16 << 20)
-#define CONTENT_MAX  65528
-#define ANSWER_MS    5000
+#define REQUEST_MAX ((size_t)16 << 20)
+#define CONTENT_MAX 65528
+#define ANSWER_MS   5000
 
 enum record { BEGIN_REQUEST = 1, END_REQUEST = 3, PARAMS = 4, STDIN = 5, STDOUT = 6 };
 
@@ -158,8 +158,8 @@ int fcgi_client_get(const char *path, const char *uri, struct fcgi_answer *a)
     int fd = fcgi_client_connect(path);
 
     ck_assert_int_ge(fd, 0);
-    ck_assert(fcgi_client_send(fd, &(struct fcgi_client_request){
-                                       .method = "GET", .uri = uri, .content_length = -1}));
+    ck_assert(fcgi_client_send(
+        fd, &(struct fcgi_client_request){.method = "GET", .uri = uri, .content_length = -1}));
     fcgi_client_read(fd, a, ANSWER_MS);
     close(fd);
     return a->status;

@@ -12,8 +12,8 @@
 #define FCGI_CLIENT_ANSWER_MAX ((size_t)1 << 20)
 
 struct fcgi_answer {
-    int status;      /* of the Status line; 0: the connection ended without an answer */
-    bool is_ended;   /* the end record came */
+    int status;    /* of the Status line; 0: the connection ended without an answer */
+    bool is_ended; /* the end record came */
     size_t n;
     char text[FCGI_CLIENT_ANSWER_MAX + 1]; /* head and body */
     const char *body;
@@ -26,9 +26,9 @@ struct fcgi_client_request {
     const char *method;
     const char *uri;
     struct slice body;
-    long content_length;  /* -1: as long as body */
-    bool keep;            /* the connection stays open after the answer */
-    bool is_unfinished;   /* no end record after the body */
+    long content_length; /* -1: as long as body */
+    bool keep;           /* the connection stays open after the answer */
+    bool is_unfinished;  /* no end record after the body */
 };
 /* fcgi_client_send - writes the whole request. Returns false when the other side has closed. */
 bool fcgi_client_send(int fd, const struct fcgi_client_request *r);

@@ -65,18 +65,18 @@ END_TEST
 
 START_TEST(authorization_survives_apache_redirects)
 {
-    ck_slice_eq(request_header(begin("REDIRECT_HTTP_AUTHORIZATION=Bearer x", NULL, NULL),
-                               "authorization"),
-                "Bearer x");
+    ck_slice_eq(
+        request_header(begin("REDIRECT_HTTP_AUTHORIZATION=Bearer x", NULL, NULL), "authorization"),
+        "Bearer x");
     fake_request_clear(&fake);
     ck_slice_eq(request_header(begin("REDIRECT_REDIRECT_HTTP_AUTHORIZATION=Bearer y", NULL, NULL),
                                "Authorization"),
                 "Bearer y");
     fake_request_clear(&fake);
-    ck_slice_eq(request_header(begin("REDIRECT_HTTP_AUTHORIZATION=old", "HTTP_AUTHORIZATION=new",
-                                     NULL),
-                               "authorization"),
-                "new");
+    ck_slice_eq(
+        request_header(begin("REDIRECT_HTTP_AUTHORIZATION=old", "HTTP_AUTHORIZATION=new", NULL),
+                       "authorization"),
+        "new");
 }
 END_TEST
 

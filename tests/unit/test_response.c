@@ -207,9 +207,9 @@ START_TEST(failures_are_written_in_the_format_of_the_route)
 {
     req->route = &route;
     fake.router.fallback_error = note_wrongly;
-    ck_assert_int_eq(request_fail(req, ERR_BAD_REQUEST, "messages[3].content", "expected %s",
-                                  "string or array"),
-                     ERR_BAD_REQUEST);
+    ck_assert_int_eq(
+        request_fail(req, ERR_BAD_REQUEST, "messages[3].content", "expected %s", "string or array"),
+        ERR_BAD_REQUEST);
     ck_assert_uint_eq(failed.calls, 1);
     ck_assert_int_eq(failed.e, ERR_BAD_REQUEST);
     ck_assert_str_eq(failed.param, "messages[3].content");

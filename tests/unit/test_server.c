@@ -21,11 +21,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BODY_MAX     200000
-#define BODY_MEMORY  8192
-#define LONG_MS      5000
-#define EXIT_BUSY    3
-#define MANY         40
+#define BODY_MAX    200000
+#define BODY_MEMORY 8192
+#define LONG_MS     5000
+#define EXIT_BUSY   3
+#define MANY        40
 
 static char dir[128]; /* made by main, for all tests */
 static char socket_path[160];
@@ -251,10 +251,9 @@ static int start_get(const char *uri, bool keep)
     int fd = fcgi_client_connect(socket_path);
 
     ck_assert_int_ge(fd, 0);
-    ck_assert(fcgi_client_send(fd, &(struct fcgi_client_request){.method = "GET",
-                                                                 .uri = uri,
-                                                                 .content_length = -1,
-                                                                 .keep = keep}));
+    ck_assert(
+        fcgi_client_send(fd, &(struct fcgi_client_request){
+                                 .method = "GET", .uri = uri, .content_length = -1, .keep = keep}));
     return fd;
 }
 
@@ -338,10 +337,12 @@ START_TEST(bodies_arrive_whole_from_memory_and_file)
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         int fd = fcgi_client_connect(socket_path);
 
-        ck_assert(fcgi_client_send(fd, &(struct fcgi_client_request){.method = "POST",
-                                                                     .uri = "/v1/echo",
-                                                                     .body = {text, sizes[i]},
-                                                                     .content_length = -1}));
+        ck_assert(fcgi_client_send(fd, &(struct fcgi_client_request){
+                                           .method = "POST",
+                                           .uri = "/v1/echo",
+                                           .body = {text, sizes[i]},
+                                           .content_length = -1
+        }));
         ck_assert_int_eq(end_get(fd), 200);
         ck_assert_uint_eq(answer.n - (size_t)(answer.body - answer.text), sizes[i]);
         ck_assert(memcmp(answer.body, text, sizes[i]) == 0);
@@ -418,10 +419,12 @@ START_TEST(a_refused_upload_still_gets_its_503)
     busy_fd = start_get("/sleep/300", false);
     pause_ms(200);
     fd = fcgi_client_connect(socket_path);
-    fcgi_client_send(fd, &(struct fcgi_client_request){.method = "POST",
-                                                       .uri = "/echo",
-                                                       .body = {text, sizeof(text)},
-                                                       .content_length = -1});
+    fcgi_client_send(
+        fd,
+        &(struct fcgi_client_request){
+            .method = "POST", .uri = "/echo", .body = {text, sizeof(text)},
+                    .content_length = -1
+    });
     ck_assert_int_eq(end_get(fd), 503);
     ck_assert_int_eq(end_get(busy_fd), 200);
     ck_assert(!has_note());
@@ -465,10 +468,12 @@ START_TEST(a_body_above_the_cap_is_413_before_it_is_sent)
     start_server(false);
     ck_assert_int_eq(post_short("", 100000000, true, false), 413);
     fd = fcgi_client_connect(socket_path);
-    fcgi_client_send(fd, &(struct fcgi_client_request){.method = "POST",
-                                                       .uri = "/echo",
-                                                       .body = {text, sizeof(text)},
-                                                       .content_length = -1});
+    fcgi_client_send(
+        fd,
+        &(struct fcgi_client_request){
+            .method = "POST", .uri = "/echo", .body = {text, sizeof(text)},
+                    .content_length = -1
+    });
     ck_assert_int_eq(end_get(fd), 413);
     ck_assert(!has_note());
     ck_assert_int_eq(get("/ok"), 200);
@@ -748,8 +753,8 @@ START_TEST(a_tcp_socket_admits_the_listed_web_servers)
     setenv("FCGI_WEB_SERVER_ADDRS", welcomes[_i].list, 1);
     start_server_on(listen_fd, false);
     ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, size), 0);
-    (void)!fcgi_client_send(fd, &(struct fcgi_client_request){
-                                    .method = "GET", .uri = "/ok", .content_length = -1});
+    (void)!fcgi_client_send(
+        fd, &(struct fcgi_client_request){.method = "GET", .uri = "/ok", .content_length = -1});
     ck_assert_int_eq(end_get(fd), welcomes[_i].status);
     stop_server();
 }
