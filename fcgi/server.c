@@ -8,7 +8,9 @@
 #include <errno.h>
 #include <fcgiapp.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -27,6 +29,7 @@ static enum err run_fastcgi(const struct server_options *o);
 static enum err run_cgi(const struct server_options *o);
 static enum err set_signals(void);
 static enum err follow_parent(void);
+static void name_process(void);
 
 bool server_is_fastcgi(void)
 {
@@ -57,6 +60,8 @@ enum err server_prepare(const struct server_options *o)
 
     if (e == ERR_OK && o->own_socket)
         e = follow_parent();
+    if (e == ERR_OK && server_is_fastcgi())
+        name_process();
     return e;
 }
 
@@ -104,6 +109,24 @@ static enum err follow_parent(void)
     if (getppid() != parent)
         kill(getpid(), SIGTERM);
     return ERR_OK;
+}
+
+/* "aipass.chat-0" for the socket .../chat-0: who looks at a process list sees which pool a process
+ * belongs to. The name is cut at 15 bytes. */
+static void name_process(void)
+{
+    struct sockaddr_un address;
+    socklen_t size = sizeof(address);
+    const char *base;
+    char name[16];
+
+    memset(&address, 0, sizeof(address));
+    if (getsockname(SERVER_LISTEN_FD, (struct sockaddr *)&address, &size) != 0 ||
+        address.sun_family != AF_UNIX || address.sun_path[0] == '\0')
+        return;
+    base = strrchr(address.sun_path, '/');
+    snprintf(name, sizeof(name), "aipass.%.8s", base != NULL ? base + 1 : address.sun_path);
+    prctl(PR_SET_NAME, name);
 }
 
 static enum err run_cgi(const struct server_options *o)

@@ -346,6 +346,8 @@ main() {
     trap 'exit 130' INT TERM
     start_all
     echo "AIPass Hub against nginx as a plain proxy; $(nproc) processors, everything over loopback"
+    # Whoever else computes here disturbs every number below.
+    echo "load average before: $(cut -d' ' -f1 /proc/loadavg)"
     sleep 1
     IDLE_RSS=$(memory_of gateway Rss max)
     IDLE_PSS=$(memory_of gateway Pss)

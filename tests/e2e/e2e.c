@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #ifdef __SANITIZE_ADDRESS__
-/* A test that ends leaves its memory to the kernel; what the gateway leaks is found in its stderr. */
+/* A test that ends leaves its memory to the kernel; the gateway's leaks are found in its stderr. */
 const char *__asan_default_options(void);
 const char *__asan_default_options(void)
 {

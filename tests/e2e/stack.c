@@ -366,46 +366,30 @@ void stack_stop(void)
 
 /* ---- processes of a pool ---- */
 
-/* The path of the listening socket that a process has as fd 0; "" when it has none. */
-static void socket_of(pid_t pid, char *path, size_t size)
+/* Whether a process is of a pool, by its name: "aipass.chat-0"; the descriptors of a gateway are
+ * hidden from all but root. */
+static bool is_of_pool(pid_t pid, const char *pool)
 {
-    char link_path[64];
-    char target[64];
-    char line[512];
-    unsigned long inode = 0;
-    path[0] = 0;
-    snprintf(link_path, sizeof(link_path), "/proc/%d/fd/0", (int)pid);
-    ssize_t n = readlink(link_path, target, sizeof(target) - 1);
-    if (n <= 0)
-        return;
-    target[n] = 0;
-    FILE *sockets = fopen("/proc/net/unix", "re");
-    if (sockets == NULL || sscanf(target, "socket:[%lu]", &inode) != 1) {
-        if (sockets != NULL)
-            fclose(sockets);
-        return;
-    }
-    while (fgets(line, sizeof(line), sockets) != NULL) {
-        unsigned long its_inode = 0;
-        int at = 0;
-        if (sscanf(line, "%*s %*s %*s %*s %*s %*s %lu %n", &its_inode, &at) == 1 &&
-            its_inode == inode && at > 0)
-            snprintf(path, size, "%.*s", (int)strcspn(line + at, "\n"), line + at);
-    }
-    fclose(sockets);
+    char path[64];
+    char name[32] = "";
+    snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+    FILE *f = fopen(path, "re");
+    if (f == NULL)
+        return false;
+    bool is_read = fgets(name, sizeof(name), f) != NULL;
+    fclose(f);
+    return is_read && strncmp(name, "aipass.", 7) == 0 &&
+           strncmp(name + 7, pool, strlen(pool)) == 0;
 }
 
 size_t stack_gateways(const char *pool, pid_t *out, size_t max)
 {
     pid_t all[STACK_GATEWAYS_MAX];
-    char path[SPAWN_PATH_MAX];
     size_t n = 0;
     for (int i = 0; i < stack.webs_n; i++) {
         size_t count = spawn_children(stack.webs[i].pid, "aipass.", all, STACK_GATEWAYS_MAX);
         for (size_t k = 0; k < count && n < max; k++) {
-            socket_of(all[k], path, sizeof(path));
-            const char *name = strrchr(path, '/');
-            if (*pool == 0 || (name != NULL && strncmp(name + 1, pool, strlen(pool)) == 0))
+            if (*pool == 0 || is_of_pool(all[k], pool))
                 out[n++] = all[k];
         }
     }
