@@ -76,12 +76,27 @@ SELECT 'process not seen', CONCAT(p.host, ' ', p.id), 'its leases stay reserved:
 FROM processes p
 WHERE p.seen_at < UTC_TIMESTAMP(3) - INTERVAL 1 MINUTE AND EXISTS (SELECT 1 FROM leases l WHERE l.process_id = p.id AND l.amount > 0);
 
--- Each request's cost computed again from its price lines; cost + shortfall = recomputed, to the last digit. count * amount * (1000000 / per) is
--- millionths of a USD, so that nothing is divided before the one rounding up.
+-- Each request's cost computed again from its price lines, to the last digit: cost + shortfall = recomputed, channel_cost = recomputed_channel.
+-- Where the least price of a request was charged, its line alone has an amount. count * amount * (1000000 / per) is millionths of a USD, so that
+-- nothing is divided before the one rounding up.
 CREATE OR REPLACE SQL SECURITY INVOKER VIEW v_usage_recomputed AS
 SELECT u.request_id, u.cost, u.shortfall,
   CAST((
     SELECT CEIL(COALESCE(SUM(l.n * l.amount * (1000000 DIV l.per)), 0) * u.price_multiplier * 1000) * 0.000000001
     FROM JSON_TABLE(u.price_lines, '$[*]' COLUMNS (
-      n DECIMAL(20,0) PATH '$.count', per BIGINT PATH '$.per', amount DECIMAL(18,9) PATH '$.amount')) AS l) AS DECIMAL(18,9)) AS recomputed
+      n DECIMAL(20,0) PATH '$.count', per BIGINT PATH '$.per', amount DECIMAL(18,9) PATH '$.amount')) AS l) AS DECIMAL(18,9)) AS recomputed,
+  u.channel_cost,
+  CASE WHEN u.channel_cost IS NOT NULL THEN CAST((
+    SELECT CEIL(COALESCE(SUM(l.n * l.amount * (1000000 DIV l.per)), 0) * 1000) * 0.000000001
+    FROM JSON_TABLE(u.price_lines, '$[*]' COLUMNS (
+      n DECIMAL(20,0) PATH '$.count', per BIGINT PATH '$.per', amount DECIMAL(18,9) PATH '$.channel')) AS l) AS DECIMAL(18,9)) END AS recomputed_channel
 FROM usage_log u;
+
+-- What customers paid and what providers cost, by day, model and channel. Requests of a channel without prices are counted in unpriced and are in charged only.
+CREATE OR REPLACE SQL SECURITY INVOKER VIEW v_margin AS
+SELECT DATE(u.created_at) AS day, u.model, u.channel_id, c.name AS channel, COUNT(*) AS requests, SUM(u.channel_cost IS NULL AND u.cost > 0) AS unpriced,
+  SUM(u.cost) AS charged, SUM(u.channel_cost) AS channel_cost, SUM(CASE WHEN u.channel_cost IS NOT NULL THEN u.cost - u.channel_cost END) AS margin,
+  SUM(u.shortfall) AS shortfall
+FROM usage_log u
+LEFT JOIN channels c ON c.id = u.channel_id
+GROUP BY day, u.model, u.channel_id, c.name;

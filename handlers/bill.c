@@ -31,7 +31,7 @@ static int64_t input_bound(const struct catalog_model *m, const struct format_re
 
 static enum err worst_price(const struct bill *b, int64_t output, int64_t *nusd)
 {
-    return pricing_worst(&b->model->price, b->input_max, output, b->key->group_multiplier_ppm,
+    return pricing_worst(&b->worst, b->input_max, output, b->key->group_multiplier_ppm,
                          b->key->account_multiplier_ppm, nusd);
 }
 
@@ -50,7 +50,7 @@ static enum err refuse(struct bill *b, enum err e, const struct format_request *
 /* How much output the available money pays for, per choice; below hold_output_min: not worth a start. */
 static int64_t affordable_output(const struct bill *b, int64_t available, int64_t choices)
 {
-    return pricing_affordable_output(&b->model->price, b->input_max, available,
+    return pricing_affordable_output(&b->worst, b->input_max, available,
                                      b->key->group_multiplier_ppm,
                                      b->key->account_multiplier_ppm) /
            choices;
@@ -106,6 +106,7 @@ static void fill_row(struct bill *b, const struct format *format, const struct f
     row->account_multiplier_ppm = b->key->account_multiplier_ppm;
     row->hold_nusd = b->hold.amount_nusd;
     row->first_byte_ms = -1;
+    row->channel_cost_nusd = -1;
     row->created_wall_ms = b->req->started_wall_ms;
     memcpy(row->price_lines, "[]", 3);
 }
@@ -117,6 +118,8 @@ enum err bill_open(struct bill *b, struct request *req, const struct catalog_mod
     b->slot.index = -1;
     b->output_inject = -1;
     b->input_max = input_bound(model, in);
+    b->prices = price_choose(&model->prices, b->key->group_id, b->key->account_id);
+    price_pick_dearest(&b->prices, b->input_max, &b->worst);
     int64_t output = model->output_tokens_max;
     if (in->output_max >= 0)
         output = min_i64(output, in->output_max);
@@ -149,20 +152,44 @@ static struct usage usage_of(const struct counts *c)
     };
 }
 
-/* Puts usage, cost, shortfall and price lines into the row; never more than is held. */
+/* All input, whatever it costs: what thresholds are compared with. */
+static int64_t input_of(const struct usage *u)
+{
+    return u->input + u->cached_input + u->cache_write + u->cache_write_1h;
+}
+
+/* What the usage costs the customer by the tier that the answer named. */
+static int64_t price_usage(const struct bill *b, const struct reader *reader,
+                           const struct usage *usage, struct price *price)
+{
+    int64_t cost = 0;
+    price_pick(&b->prices, price_service_parse(reader->service_tier), input_of(usage), price);
+    if (pricing_cost(price, usage, b->row.group_multiplier_ppm, b->row.account_multiplier_ppm,
+                     &cost) == ERR_OK)
+        return cost;
+    log_error("price_out_of_range", "model=%s", b->model->name);
+    return MONEY_MAX_NUSD;
+}
+
+/* What the usage costs the owner at the provider. False: the channel has no price for it. */
+static bool price_channel(const struct bill *b, const struct reader *reader, struct price *price,
+                          int64_t *cost)
+{
+    const struct usage *usage = &b->row.usage;
+    struct price_choice prices = price_choose_channel(&b->model->prices, b->row.channel_id);
+    price_pick(&prices, price_service_parse(reader->service_tier), input_of(usage), price);
+    return price_is_complete(price) && pricing_cost(price, usage, MONEY_PPM_PER_ONE,
+                                                    MONEY_PPM_PER_ONE, cost) == ERR_OK;
+}
+
+/* Puts usage, costs, shortfall and price lines into the row; never more than is held. */
 static void charge(struct bill *b, const struct reader *reader)
 {
     struct usage_row *row = &b->row;
-    const struct price *price = &b->model->price;
+    struct price price, channel;
     struct counts counts = reader_counts(reader);
     row->usage = usage_of(&counts);
-    int64_t cost = 0;
-    enum err e = pricing_cost(price, &row->usage, row->group_multiplier_ppm,
-                              row->account_multiplier_ppm, &cost);
-    if (e != ERR_OK) {
-        log_error("price_out_of_range", "model=%s", b->model->name);
-        cost = MONEY_MAX_NUSD;
-    }
+    int64_t cost = price_usage(b, reader, &row->usage, &price);
     row->cost_nusd = min_i64(cost, b->hold.amount_nusd);
     row->shortfall_nusd = cost - row->cost_nusd;
     if (row->shortfall_nusd > 0) {
@@ -170,8 +197,22 @@ static void charge(struct bill *b, const struct reader *reader)
         log_warn("shortfall", "model=%s amount=%s", b->model->name,
                  money_print(text, row->shortfall_nusd));
     }
-    pricing_lines(price, &row->usage, row->price_lines, sizeof(row->price_lines));
+    row->channel_cost_nusd = -1;
+    bool has_channel = price_channel(b, reader, &channel, &row->channel_cost_nusd);
+    pricing_lines(&price, has_channel ? &channel : NULL, &row->usage, row->price_lines,
+                  sizeof(row->price_lines));
     slice_copy_z(row->finish_reason, sizeof(row->finish_reason), slice_of(reader->finish_reason));
+    slice_copy_z(row->service_tier, sizeof(row->service_tier), slice_of(reader->service_tier));
+    slice_copy_z(row->usage_method, sizeof(row->usage_method),
+                 slice_of(counts.is_known ? "provider" : COUNTS_ESTIMATE_METHOD));
+}
+
+int64_t bill_quote(const struct bill *b, const struct reader *reader)
+{
+    struct counts counts = reader_counts(reader);
+    struct usage usage = usage_of(&counts);
+    struct price price;
+    return min_i64(price_usage(b, reader, &usage, &price), b->hold.amount_nusd);
 }
 
 enum err bill_follow(struct bill *b, const struct reader *reader)

@@ -17,6 +17,8 @@ struct bill {
     struct request *req;
     const struct key *key;
     const struct catalog_model *model;
+    struct price_choice prices; /* what this customer pays */
+    struct price worst;         /* the dearest of them that the request may end up with */
     struct hold hold;
     struct journal_slot slot;
     struct usage_row row;       /* filled as the request goes on */
@@ -34,6 +36,9 @@ ERR_CHECK enum err bill_open(struct bill *b, struct request *req, const struct c
 
 /* bill_follow - so much output was seen: extends the hold when it is nearly used up. ERR_NO_FUNDS, ERR_FUNDS_RESERVED or ERR_UNAVAILABLE: the stream must end now. */
 ERR_CHECK enum err bill_follow(struct bill *b, const struct reader *reader);
+
+/* bill_quote - nano-USD that the customer would be charged if the answer ended with what the reader has seen. */
+int64_t bill_quote(const struct bill *b, const struct reader *reader);
 
 /* bill_settle - once, at the single exit: usage to cost, close line, hold released. status, error: for the row, with
  * row.http_status when the caller has set it (else what was sent, or the error's own). reader: NULL when nothing is to be charged. Later calls do nothing. */

@@ -84,6 +84,7 @@ struct reader {
     struct text_size output;     /* text seen, for the estimator and for holds that follow the stream */
     int64_t chunks;              /* events with content */
     char finish_reason[33];      /* "" until seen */
+    char service_tier[25];       /* as the provider served it; "" until seen */
     bool is_ended;               /* the format's proper end was seen */
     bool has_content;            /* anything was produced */
     struct slice replacement;    /* with EVENT_FORWARD: send this instead; p NULL: event.raw. Valid until the next call */

@@ -10,7 +10,7 @@
 /* The members of an answer or of a chunk that we read; raw.p NULL: absent. */
 struct answer {
     struct slice text;       /* the object, without the space around it */
-    struct jvalue model, choices, usage, error, object, groq;
+    struct jvalue model, choices, usage, error, object, groq, tier;
     struct slice usage_cut;  /* the usage member with the comma that goes with it */
 };
 
@@ -18,8 +18,9 @@ struct answer {
 
 static struct jvalue *place_of(struct answer *a, const struct jmember *m)
 {
-    static const char *const names[] = {"model", "choices", "usage", "error", "object", "x_groq"};
-    struct jvalue *places[] = {&a->model, &a->choices, &a->usage, &a->error, &a->object, &a->groq};
+    static const char *const names[] = {"model", "choices", "usage",       "error",
+                                        "object", "x_groq", "service_tier"};
+    struct jvalue *places[] = {&a->model, &a->choices, &a->usage, &a->error, &a->object, &a->groq, &a->tier};
     size_t i;
 
     for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -74,6 +75,14 @@ static void take_any_usage(struct reader *r, const struct answer *a)
         return;
     if (!jscan_find(choice, "usage", &v))
         (void)chat_read_usage(v, &r->counts);
+}
+
+/* The tier that the request was served in, which may be another than it asked for. */
+static void take_tier(struct reader *r, const struct answer *a)
+{
+    if (a->tier.raw.p && a->tier.kind == JSCAN_STRING && a->tier.raw.n > 2)
+        (void)slice_copy_z(r->service_tier, sizeof(r->service_tier),
+                           (struct slice){a->tier.raw.p + 1, a->tier.raw.n - 2});
 }
 
 /* ---- what was produced ---- */
@@ -369,6 +378,7 @@ enum event_verdict chat_read_event(struct reader *r, const struct sse_event *e)
         take_error(r, &a);
         return EVENT_FAIL;
     }
+    take_tier(r, &a);
     take_any_usage(r, &a);
     choices = read_choices(r, a.choices);
     r->chunks += r->output.ascii_bytes != before.ascii_bytes || r->output.other_chars != before.other_chars;
@@ -392,6 +402,7 @@ enum err chat_read_whole(struct reader *r, struct slice body, struct slice *out)
     }
     if (read_choices(r, a.choices) == 0)
         return ERR_UP_MALFORMED;
+    take_tier(r, &a);
     take_any_usage(r, &a);
     if (renames_model(r, &a)) {
         cut = (struct cut){a.model.raw, true};
