@@ -100,3 +100,27 @@ SELECT DATE(u.created_at) AS day, u.model, u.channel_id, c.name AS channel, COUN
 FROM usage_log u
 LEFT JOIN channels c ON c.id = u.channel_id
 GROUP BY day, u.model, u.channel_id, c.name;
+
+-- What keys with a spend limit have spent and hold, by day and month of now, UTC.
+CREATE OR REPLACE SQL SECURITY INVOKER VIEW v_key_spend AS
+SELECT k.id AS api_key_id, k.name, k.key_hint, k.account_id,
+  k.spend_limit, COALESCE(st.spent, 0) + COALESCE(h.ended, 0) AS spent,
+  k.spend_limit_day, COALESCE(sd.spent, 0) + COALESCE(h.ended_day, 0) AS spent_day,
+  k.spend_limit_month, COALESCE(sm.spent, 0) + COALESCE(h.ended_month, 0) AS spent_month,
+  COALESCE(h.held, 0) AS held
+FROM api_keys k
+LEFT JOIN key_spend st ON st.api_key_id = k.id AND st.period = 'total'
+LEFT JOIN key_spend sd ON sd.api_key_id = k.id AND sd.period = 'day' AND sd.starts = UTC_DATE()
+LEFT JOIN key_spend sm ON sm.api_key_id = k.id AND sm.period = 'month' AND sm.starts = DATE_FORMAT(UTC_DATE(), '%Y-%m-01')
+LEFT JOIN (
+  SELECT x.api_key_id,
+    SUM(CASE WHEN u.request_id IS NOT NULL THEN u.cost END) AS ended,
+    SUM(CASE WHEN u.request_id IS NOT NULL AND DATE(x.held_at) = UTC_DATE() THEN u.cost END) AS ended_day,
+    SUM(CASE WHEN u.request_id IS NOT NULL AND DATE_FORMAT(x.held_at, '%Y-%m') = DATE_FORMAT(UTC_DATE(), '%Y-%m') THEN u.cost END) AS ended_month,
+    SUM(CASE WHEN u.request_id IS NULL AND p.id IS NOT NULL THEN x.amount END) AS held
+  FROM key_holds x
+  LEFT JOIN usage_log u ON u.request_id = x.request_id
+  LEFT JOIN processes p ON p.id = x.process_id
+  GROUP BY x.api_key_id
+) h ON h.api_key_id = k.id
+WHERE k.spend_limit IS NOT NULL OR k.spend_limit_day IS NOT NULL OR k.spend_limit_month IS NOT NULL;
