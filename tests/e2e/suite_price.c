@@ -7,6 +7,7 @@
 #include "tests/e2e/stack.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,11 +57,10 @@ static const char *ask_tiered(const char *key, const char *controls, bool is_pad
                               struct http_reply *reply)
 {
     static char members[PAD_BYTES + 32];
-    members[0] = 0;
+    char *pad = members + snprintf(members, sizeof(members), "%s", is_padded ? ",\"pad\":\"" : "");
     if (is_padded) {
-        strcpy(members, ",\"pad\":\"");
-        memset(members + strlen(members), 'x', PAD_BYTES);
-        strcpy(members + 8 + PAD_BYTES, "\"");
+        memset(pad, 'x', PAD_BYTES);
+        memcpy(pad + PAD_BYTES, "\"", 2);
     }
     ask_chat(key, ask_body("tiered", controls, members), reply);
     ask_expect_status(reply, 200);

@@ -153,7 +153,7 @@ static size_t shorten(char *line, size_t length, int n)
 START_TEST(line_of_an_older_version_decodes)
 {
     struct usage_row row = make_row(), back;
-    char line[USAGE_ROW_LINE_MAX];
+    char line[USAGE_ROW_LINE_MAX] = {0};
     size_t n = shorten(line, usage_row_encode(&row, line), 3);
     ck_assert_int_eq(usage_row_decode((struct slice){line, n}, &back), ERR_OK);
     ck_assert_str_eq(back.price_lines, row.price_lines);
