@@ -50,6 +50,15 @@ static const struct err_info table[ERR_COUNT] = {
         "The balance of your account is too low for this request. Please recharge."),
     [ERR_FUNDS_RESERVED] = ROW("funds_reserved", 429, T_QUOTA, "insufficient_quota", RETRY, 2,
         "Your balance is reserved by requests that are still running. Please retry when they end."),
+    [ERR_KEY_LIMIT] = ROW("key_limit", 429, T_QUOTA, "insufficient_quota", 0, 30,
+        "The spend limit of this API key is too low for this request, or reached."),
+    [ERR_KEY_RESERVED] = ROW("key_reserved", 429, T_QUOTA, "insufficient_quota", RETRY, 2,
+        "The spend limit of this API key is reserved by requests that are still running. "
+        "Please retry when they end."),
+    [ERR_CODE_USED] = ROW("code_used", 409, T_REQUEST, "code_already_redeemed", 0, 0,
+        "This code has been redeemed before."),
+    [ERR_CODE_EXPIRED] = ROW("code_expired", 410, T_REQUEST, "code_expired", 0, 0,
+        "This code has expired."),
     [ERR_RATE] = ROW("rate", 429, "requests", LIMITED, RETRY, 1,
         "Rate limit reached. Please slow down."),
     /* 499 as nginx logs it: nobody is left to read the answer. */

@@ -11,6 +11,7 @@
 #define MONEY_NUSD_PER_USD INT64_C(1000000000)
 #define MONEY_MAX_NUSD     INT64_C(999999999999999999) /* DECIMAL(18,9) */
 #define MONEY_TEXT_SIZE    24
+#define MONEY_PPM_PER_ONE  INT64_C(1000000) /* a multiplier of 1 */
 
 /* money_parse - "-12.5", "3", "0.000000001". ERR_FORMAT; ERR_RANGE past DECIMAL(18,9) or with more
  * than nine decimals that are not 0. */

@@ -9,8 +9,11 @@
 #include <string.h>
 
 static const struct ctl_command commands[] = {
-    {"migrate", NULL,    "", 0, 0, ctl_migrate_options, "update the schema",  ctl_migrate     },
-    {"config",  "print", "", 0, 0, NULL,                "print all settings", ctl_config_print},
+    {"migrate", NULL,     "",             0, 0, ctl_migrate_options, "update the schema",             ctl_migrate     },
+    {"config",  "print",  "",             0, 0, NULL,                "print all settings",            ctl_config_print},
+    {"redeem",  "create", "",             0, 0, ctl_redeem_options,  "make redeem codes, shown once",
+     ctl_redeem_create                                                                                                },
+    {"redeem",  "use",    "CODE ACCOUNT", 2, 2, NULL,                "credit a code to an account",   ctl_redeem_use  },
 };
 
 #define COMMANDS_N (sizeof(commands) / sizeof(commands[0]))
@@ -55,7 +58,7 @@ enum ctl_exit ctl_fail(const char *fmt, ...)
 static void print_option(FILE *out, const struct ctl_option *o)
 {
     char left[64];
-    snprintf(left, sizeof(left), "--%s%s%s", o->name, o->value ? " " : "",
+    snprintf(left, sizeof(left), "%s%s%s%s", o->name[1] ? "--" : "-", o->name, o->value ? " " : "",
              o->value ? o->value : "");
     fprintf(out, "      %-22s %s\n", left, o->help);
 }
@@ -104,17 +107,18 @@ static const struct ctl_option *option_find(const struct ctl_option *o, const ch
     return NULL;
 }
 
-/* The option in argv[*at]: "--name", "--name value" or "--name=value". *at moves past its value. */
+/* The option in argv[*at]: "--name", "--name value", "--name=value" or "-n value". *at moves past
+ * its value. */
 static enum ctl_exit take_option(const struct ctl_command *c, char **argv, int *at,
                                  struct ctl_args *args)
 {
-    const char *name = argv[*at] + 2, *equals = strchr(name, '=');
+    const char *name = argv[*at] + (argv[*at][1] == '-' ? 2 : 1), *equals = strchr(name, '=');
     size_t n = equals ? (size_t)(equals - name) : strlen(name);
     const struct ctl_option *o = option_find(common_options, name, n);
     if (!o && c)
         o = option_find(c->options, name, n);
     if (!o)
-        return usage("there is no option --%.*s%s", (int)n, name, c ? " here" : "");
+        return usage("there is no option %s%s", argv[*at], c ? " here" : "");
     if (!o->value && equals)
         return usage("--%s takes no value", o->name);
     if (args->given_n == CTL_OPTIONS_MAX)
@@ -134,7 +138,9 @@ static enum ctl_exit take_option(const struct ctl_command *c, char **argv, int *
 static enum ctl_exit take_args(const struct ctl_command *c, char **argv, struct ctl_args *args)
 {
     for (int i = 0; argv[i]; i++) {
-        if (argv[i][0] == '-' && argv[i][1] == '-' && argv[i][2]) {
+        bool is_long = argv[i][0] == '-' && argv[i][1] == '-' && argv[i][2];
+        bool is_letter = argv[i][0] == '-' && argv[i][1] != '-' && argv[i][1] && !argv[i][2];
+        if (is_long || is_letter) {
             enum ctl_exit e = take_option(c, argv, &i, args);
             if (e)
                 return e;

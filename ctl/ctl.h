@@ -19,7 +19,7 @@ enum ctl_exit {
 
 /* One option of a command. */
 struct ctl_option {
-    const char *name;  /* "dry-run", without the dashes */
+    const char *name;  /* "dry-run", without the dashes; "n" is given as -n */
     const char *value; /* what to write for its value in the help; NULL: takes none */
     const char *help;
 };
@@ -61,5 +61,8 @@ enum ctl_exit ctl_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)
 extern const struct ctl_option ctl_migrate_options[];
 enum ctl_exit ctl_migrate(const struct ctl_args *args);
 enum ctl_exit ctl_config_print(const struct ctl_args *args);
+extern const struct ctl_option ctl_redeem_options[];
+enum ctl_exit ctl_redeem_create(const struct ctl_args *args);
+enum ctl_exit ctl_redeem_use(const struct ctl_args *args);
 
 #endif

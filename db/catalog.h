@@ -11,7 +11,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "db/db.h"
-#include "db/pricing.h"
+#include "db/price_list.h"
 
 enum override_action { OVERRIDE_SET, OVERRIDE_DEFAULT, OVERRIDE_REMOVE, OVERRIDE_RENAME };
 struct catalog_override {
@@ -55,7 +55,8 @@ struct catalog_model {
     int64_t created_s; /* Unix time */
     int64_t context_tokens, output_tokens_max;
     int64_t image_tokens, file_tokens, audio_tokens;
-    struct price price; /* in force; complete, or the model is not in the snapshot */
+    struct price price; /* the ordinary one for everybody; complete, or the model is not here */
+    struct price_book prices; /* all in force: other scopes, tiers, channels */
     const struct catalog_route
         *routes; /* enabled channels with a key; highest priority first, then by id */
     size_t routes_n;

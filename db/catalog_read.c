@@ -188,8 +188,7 @@ static enum err read_models(struct reader *r)
         m->image_tokens = db_col_i64(s, 7);
         m->file_tokens = db_col_i64(s, 8);
         m->audio_tokens = db_col_i64(s, 9);
-        for (unsigned u = 0; u < PRICE_UNITS; u++)
-            m->price.amount_nusd[u] = -1;
+        price_clear(&m->price);
         if (!m->name || !m->kind || !m->owned_by)
             return ERR_MEMORY;
     }
@@ -207,24 +206,77 @@ static struct catalog_model *model_by_id(const struct reader *r, int64_t id)
 
 /* In force: the newest that is not in the future. */
 static const char sql_prices[] =
-    "SELECT p.model_id, p.unit, p.amount FROM prices p WHERE p.scope = 'model' AND p.qualifier = "
-    "'' AND p.valid_from <= UTC_TIMESTAMP(3)"
-    " AND NOT EXISTS (SELECT 1 FROM prices n WHERE n.model_id = p.model_id AND n.scope = 'model' "
-    "AND n.scope_id = p.scope_id"
-    " AND n.unit = p.unit AND n.qualifier = '' AND n.valid_from > p.valid_from AND n.valid_from <= "
-    "UTC_TIMESTAMP(3))";
+    "SELECT p.model_id, p.scope, p.scope_id, p.id, p.unit, p.qualifier, p.amount FROM prices p"
+    " WHERE p.valid_from <= UTC_TIMESTAMP(3)"
+    " AND NOT EXISTS (SELECT 1 FROM prices n WHERE n.model_id = p.model_id AND n.scope = p.scope "
+    "AND n.scope_id = p.scope_id AND n.unit = p.unit AND n.qualifier = p.qualifier"
+    " AND n.valid_from > p.valid_from AND n.valid_from <= UTC_TIMESTAMP(3))"
+    " ORDER BY p.model_id, p.scope, p.scope_id, p.id";
+
+/* Where the rows of sql_prices go. */
+struct price_places {
+    struct price_list *list; /* of the row before; starts one before the first */
+    struct price_row *row;   /* the next free one */
+    int64_t model_id;        /* of the row before */
+};
+
+static void word_of(char *dst, size_t size, const struct db_stmt *s, size_t col)
+{
+    slice_copy_z(dst, size, db_col_text(s, col));
+}
+
+/* The row that s stands on. False: its words are not known; the CHECKs of the table keep that
+ * out. */
+static bool take_price(const struct db_stmt *s, enum price_scope *scope, struct price_row *row)
+{
+    char name[33], unit[33], qualifier[33];
+    word_of(name, sizeof(name), s, 1);
+    word_of(unit, sizeof(unit), s, 4);
+    word_of(qualifier, sizeof(qualifier), s, 5);
+    if (price_scope_parse(name, scope) || price_unit_parse(unit, &row->unit) ||
+        price_qualifier_parse(qualifier, &row->service, &row->above))
+        return false;
+    row->id = db_col_i64(s, 3);
+    row->amount_nusd = db_col_nusd(s, 6);
+    return true;
+}
+
+static void add_price(struct price_places *at, const struct db_stmt *s, struct catalog_model *m)
+{
+    enum price_scope scope;
+    int64_t scope_id = db_col_i64(s, 2);
+    if (!take_price(s, &scope, at->row))
+        return;
+    if (at->model_id != m->id || at->list->scope != scope || at->list->scope_id != scope_id) {
+        *++at->list = (struct price_list){scope, scope_id, at->row, 0};
+        if (at->model_id != m->id)
+            m->prices.lists = at->list;
+        m->prices.lists_n++;
+        at->model_id = m->id;
+    }
+    at->list->rows_n++;
+    at->row++;
+}
 
 static enum err read_prices(struct reader *r)
 {
     struct db_stmt *s = NULL;
     enum err e = db_run(r->conn, sql_prices, NULL, 0, &s);
-    while (!e && !(e = db_next(s))) {
-        char name[33];
-        enum price_unit unit;
+    if (e)
+        return e;
+    struct price_list *lists = array_of(r, db_changed(r->conn) + 1, sizeof(*lists));
+    struct price_places at = {.list = lists,
+                              .row = array_of(r, db_changed(r->conn), sizeof(*at.row))};
+    if (!lists || !at.row)
+        return ERR_MEMORY;
+    while (!(e = db_next(s))) {
         struct catalog_model *m = model_by_id(r, db_col_i64(s, 0));
-        slice_copy_z(name, sizeof(name), db_col_text(s, 1));
-        if (m && !price_unit_parse(name, &unit))
-            m->price.amount_nusd[unit] = db_col_nusd(s, 2);
+        if (m)
+            add_price(&at, s, m);
+    }
+    for (size_t i = 0; i < r->models_n; i++) {
+        struct price_choice everybody = price_choose(&r->models[i].prices, 0, 0);
+        price_pick(&everybody, SERVICE_ORDINARY, 0, &r->models[i].price);
     }
     return e == ERR_END ? ERR_OK : e;
 }

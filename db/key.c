@@ -23,7 +23,8 @@ struct entry {
     struct key_object *object; /* NULL: asked for the first time */
     int64_t checked_ms;        /* the database said so, at the earliest then */
     int64_t used_ms;
-    bool is_asking; /* one thread asks, others wait; the entry stays until it has its answer */
+    int64_t asking_ms; /* when the asking began */
+    bool is_asking;    /* one thread asks, others wait; the entry stays until it has its answer */
     UT_hash_handle hh;
 };
 
@@ -117,6 +118,13 @@ static bool is_unknown(struct key_cache *k, const uint8_t *hash, int64_t now)
            hash_equal(u->hash, hash, SHA256_BYTES);
 }
 
+/* The database has said, at floor or later, that there is no such key. */
+static bool is_unknown_since(struct key_cache *k, const uint8_t *hash, int64_t floor_ms)
+{
+    const struct unknown *u = unknown_at(k, hash);
+    return u->checked_ms >= floor_ms && hash_equal(u->hash, hash, SHA256_BYTES);
+}
+
 static bool is_valid(const struct entry *e, int64_t now, int64_t age_max_ms)
 {
     return e->object && now - e->checked_ms <= age_max_ms && now < e->object->expires_mono_ms;
@@ -166,6 +174,7 @@ static enum err ask(struct key_cache *k, struct entry *e, int64_t asked_ms, cons
     uint8_t hash[SHA256_BYTES];
     memcpy(hash, e->hash, sizeof(hash));
     e->is_asking = true;
+    e->asking_ms = asked_ms;
     pthread_mutex_unlock(&k->lock);
     enum err asked = key_query_hash(k->db, hash, &object);
     pthread_mutex_lock(&k->lock);
@@ -206,18 +215,20 @@ static enum err ask_uncached(struct key_cache *k, const uint8_t *hash, int64_t a
 /* Lock held at entry and exit. */
 static enum err acquire(struct key_cache *k, const uint8_t *hash, const struct key **out)
 {
-    int64_t began = clock_mono_ms(), now = began;
+    int64_t now = clock_mono_ms(), floor_ms = now;
     bool has_waited = false;
     for (;; now = clock_mono_ms()) {
-        if (is_unknown(k, hash, now))
+        /* An answer that was waited for counts, however long it took to get the lock again. */
+        if (is_unknown(k, hash, now) || (has_waited && is_unknown_since(k, hash, floor_ms)))
             return ERR_BAD_KEY;
         struct entry *e = entry_find(k, hash);
         if (e && (is_valid(e, now, k->config->key_fresh_ms) ||
-                  (has_waited && e->checked_ms >= began && is_valid(e, now, INT64_MAX)))) {
+                  (has_waited && e->checked_ms >= floor_ms && is_valid(e, now, INT64_MAX)))) {
             *out = grant(e, now);
             return ERR_OK;
         }
         if (e && e->is_asking) {
+            floor_ms = e->asking_ms;
             pthread_cond_wait(&k->was_asked, &k->lock);
             has_waited = true;
             continue;

@@ -13,6 +13,8 @@
 #include "base/str.h"
 #include "db/db.h"
 
+#include <stdbool.h>
+
 #define KEY_PREFIX   "sk-aip-"
 #define KEY_TEXT_MAX 256
 
@@ -23,6 +25,7 @@ struct key {
     int64_t group_id;
     int64_t group_multiplier_ppm; /* millionths */
     int64_t account_multiplier_ppm;
+    bool has_spend_limit; /* its requests need a key_hold */
     char name[101];
     char hint[33];
     const int64_t *model_ids; /* ascending; NULL: all models */

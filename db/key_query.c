@@ -15,7 +15,9 @@
 #define SELECT_KEYS                                                                                \
     "SELECT k.id, k.key_hash, k.account_id, a.group_id, g.price_multiplier, a.price_multiplier, "  \
     "k.name, k.key_hint,"                                                                          \
-    " TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(3), k.expires_at) DIV 1000, m.model_id"             \
+    " TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(3), k.expires_at) DIV 1000,"                        \
+    " k.spend_limit IS NOT NULL OR k.spend_limit_day IS NOT NULL OR k.spend_limit_month IS NOT "   \
+    "NULL, m.model_id"                                                                             \
     " FROM api_keys k JOIN accounts a ON a.id = k.account_id JOIN account_groups g ON g.id = "     \
     "a.group_id"                                                                                   \
     " LEFT JOIN api_key_models m ON m.api_key_id = k.id"                                           \
@@ -33,6 +35,7 @@ enum {
     COL_NAME,
     COL_HINT,
     COL_LEFT_MS,
+    COL_LIMITED,
     COL_MODEL
 };
 
@@ -69,6 +72,7 @@ static struct key_object *object_of_row(const struct db_stmt *s, int64_t now, si
     o->key.group_id = db_col_i64(s, COL_GROUP);
     o->key.group_multiplier_ppm = multiplier_of(s, COL_GROUP_MULTIPLIER);
     o->key.account_multiplier_ppm = multiplier_of(s, COL_ACCOUNT_MULTIPLIER);
+    o->key.has_spend_limit = db_col_i64(s, COL_LIMITED) != 0;
     slice_copy_z(o->key.name, sizeof(o->key.name), db_col_text(s, COL_NAME));
     slice_copy_z(o->key.hint, sizeof(o->key.hint), db_col_text(s, COL_HINT));
     assert(db_col_text(s, COL_HASH).n == SHA256_BYTES);

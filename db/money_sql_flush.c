@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define USAGE_COLUMNS   33
+#define USAGE_COLUMNS   36
 #define LEDGER_COLUMNS  3
 #define LEASE_COLUMNS   4
 #define REFERENCE_SIZE  81 /* ledger.reference, with the NUL */
@@ -36,9 +36,9 @@ static const char sql_insert_usage[] =
     "  cache_write_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, is_estimated, "
     "price_lines, price_multiplier, cost,\n"
     "  shortfall, attempts, first_byte_ms, duration_ms, upstream_request_id, process_id, "
-    "created_at)\n"
+    "created_at, channel_cost, usage_method, service_tier)\n"
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-    "?, ?, ?, ?, ?)";
+    "?, ?, ?, ?, ?, ?, ?, ?)";
 static const char sql_insert_ledger[] =
     "INSERT INTO ledger (account_id, kind, amount, reference) VALUES (?, 'usage', ?, ?)";
 
@@ -86,7 +86,8 @@ static void prepare_params(struct usage_params *p, const struct usage_row *row)
     char *texts[] = {p->row.endpoint,        p->row.model,
                      p->row.upstream_model,  p->row.client_format,
                      p->row.provider_format, p->row.error_code,
-                     p->row.finish_reason,   p->row.upstream_request_id};
+                     p->row.finish_reason,   p->row.upstream_request_id,
+                     p->row.usage_method,    p->row.service_tier};
     for (size_t i = 0; i < COUNT(texts); i++)
         make_ascii(texts[i]);
     bool is_time = row->created_wall_ms >= 0 && row->created_wall_ms <= WALL_MS_MAX;
@@ -141,6 +142,9 @@ static void usage_values(struct db_value *v, const struct usage_params *p, const
         DB_STRZ(r->upstream_request_id),
         DB_STRZ(process),
         DB_STRZ(p->created),
+        r->channel_cost_nusd < 0 ? DB_NONE : DB_NUSD(r->channel_cost_nusd),
+        text_or_null(r->usage_method),
+        text_or_null(r->service_tier),
     };
     memcpy(v, all, sizeof(all));
 }

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,6 +22,7 @@ static const char *const unit_names[PRICE_UNITS] = {
     [PRICE_OUTPUT] = "output_token",
     [PRICE_REASONING] = "reasoning_token",
     [PRICE_REQUEST] = "request",
+    [PRICE_MINIMUM] = "minimum",
 };
 
 const char *price_unit_name(enum price_unit u)
@@ -40,31 +42,43 @@ enum err price_unit_parse(const char *name, enum price_unit *out)
     return ERR_FORMAT;
 }
 
+void price_clear(struct price *p)
+{
+    for (unsigned u = 0; u < PRICE_UNITS; u++)
+        p->amount_nusd[u] = -1;
+    memset(p->id, 0, sizeof(p->id));
+}
+
 bool price_is_complete(const struct price *p)
 {
     return p->amount_nusd[PRICE_REQUEST] >= 0 ||
            (p->amount_nusd[PRICE_INPUT] >= 0 && p->amount_nusd[PRICE_OUTPUT] >= 0);
 }
 
-/* The amount of u or of what it falls back to; -1 when that is not set either. */
-static int64_t amount_of(const struct price *p, enum price_unit u)
+/* The unit whose price u is charged at: u itself, or what it falls back to. */
+static enum price_unit unit_of(const struct price *p, enum price_unit u)
 {
-    int64_t amount = p->amount_nusd[u];
-    if (amount >= 0)
-        return amount;
+    if (p->amount_nusd[u] >= 0)
+        return u;
     switch (u) {
     case PRICE_CACHED_INPUT:
     case PRICE_CACHE_WRITE:
     case PRICE_CACHE_WRITE_1H:
-        return p->amount_nusd[PRICE_INPUT];
+        return PRICE_INPUT;
     case PRICE_REASONING:
-        return p->amount_nusd[PRICE_OUTPUT];
+        return PRICE_OUTPUT;
     default:
-        return -1;
+        return u;
     }
 }
 
-/* The units that are counted apart: output without its reasoning, and one request. */
+/* The amount of u or of what it falls back to; -1 when that is not set either. */
+static int64_t amount_of(const struct price *p, enum price_unit u)
+{
+    return p->amount_nusd[unit_of(p, u)];
+}
+
+/* The units that are counted apart: output without its reasoning, one request, one minimum. */
 static void counts_of(const struct usage *usage, int64_t *counts)
 {
     assert(usage->input >= 0 && usage->cached_input >= 0 && usage->cache_write >= 0 &&
@@ -77,11 +91,12 @@ static void counts_of(const struct usage *usage, int64_t *counts)
     counts[PRICE_OUTPUT] = usage->output - usage->reasoning;
     counts[PRICE_REASONING] = usage->reasoning;
     counts[PRICE_REQUEST] = 1;
+    counts[PRICE_MINIMUM] = 1;
 }
 
 static int64_t per_of(enum price_unit u)
 {
-    return u == PRICE_REQUEST ? 1 : PER_MILLION;
+    return u == PRICE_REQUEST || u == PRICE_MINIMUM ? 1 : PER_MILLION;
 }
 
 /* What count of u cost, in millionths of a nano-USD; 0 when u has no price (a model that is sold
@@ -118,15 +133,23 @@ static enum err round_up(wide sum, int64_t group_ppm, int64_t account_ppm, int64
     return ERR_OK;
 }
 
+/* The sum over all units but the minimum, and whether the minimum is charged in its place. */
+static wide sum_of(const struct price *p, const int64_t *counts, bool *is_minimum)
+{
+    wide sum = 0, minimum = line_cost(p, PRICE_MINIMUM, counts[PRICE_MINIMUM]);
+    for (unsigned u = 0; u < PRICE_MINIMUM; u++)
+        sum += line_cost(p, u, counts[u]);
+    *is_minimum = minimum > sum;
+    return *is_minimum ? minimum : sum;
+}
+
 enum err pricing_cost(const struct price *p, const struct usage *usage, int64_t group_ppm,
                       int64_t account_ppm, int64_t *cost_nusd)
 {
     int64_t counts[PRICE_UNITS];
-    wide sum = 0;
+    bool is_minimum;
     counts_of(usage, counts);
-    for (unsigned u = 0; u < PRICE_UNITS; u++)
-        sum += line_cost(p, u, counts[u]);
-    return round_up(sum, group_ppm, account_ppm, cost_nusd);
+    return round_up(sum_of(p, counts, &is_minimum), group_ppm, account_ppm, cost_nusd);
 }
 
 /* The line cost of count at the dearest of the units first..last. */
@@ -147,7 +170,8 @@ enum err pricing_worst(const struct price *p, int64_t input_max, int64_t output_
     wide sum = dearest_cost(p, PRICE_INPUT, PRICE_CACHE_WRITE_1H, input_max) +
                dearest_cost(p, PRICE_OUTPUT, PRICE_REASONING, output_max) +
                line_cost(p, PRICE_REQUEST, 1);
-    return round_up(sum, group_ppm, account_ppm, hold_nusd);
+    wide minimum = line_cost(p, PRICE_MINIMUM, 1);
+    return round_up(sum > minimum ? sum : minimum, group_ppm, account_ppm, hold_nusd);
 }
 
 int64_t pricing_affordable_output(const struct price *p, int64_t input_max, int64_t funds_nusd,
@@ -171,31 +195,62 @@ void pricing_dearest(struct price *a, const struct price *b)
 {
     struct price out;
     for (unsigned u = 0; u < PRICE_UNITS; u++) {
-        int64_t x = amount_of(a, u), y = amount_of(b, u);
-        out.amount_nusd[u] = x > y ? x : y;
+        const struct price *dearer = amount_of(b, u) > amount_of(a, u) ? b : a;
+        out.amount_nusd[u] = amount_of(dearer, u);
+        out.id[u] = dearer->id[unit_of(dearer, u)];
     }
     *a = out;
 }
 
-void pricing_lines(const struct price *p, const struct usage *usage, char *dst, size_t size)
+/* A text that grows; what does not fit is our bug. */
+struct out {
+    char *p;
+    size_t n, size;
+};
+
+static __attribute__((format(printf, 2, 3))) void put(struct out *o, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    int n = vsnprintf(o->p + o->n, o->size - o->n, fmt, args);
+    va_end(args);
+    assert(n >= 0 && (size_t)n < o->size - o->n);
+    o->n += (size_t)n;
+}
+
+/* The amount that a line of u tells: -1 when it is not charged. */
+static int64_t line_amount(const struct price *p, enum price_unit u, bool is_minimum)
+{
+    return (u == PRICE_MINIMUM) == is_minimum ? amount_of(p, u) : -1;
+}
+
+void pricing_lines(const struct price *p, const struct price *channel, const struct usage *usage,
+                   char *dst, size_t size)
 {
     int64_t counts[PRICE_UNITS];
-    size_t n = 0;
+    char text[MONEY_TEXT_SIZE];
+    bool is_minimum, is_channel_minimum = false;
+    struct out o = {dst, 0, size};
     assert(size >= PRICE_LINES_MAX);
     counts_of(usage, counts);
-    dst[n++] = '[';
+    (void)sum_of(p, counts, &is_minimum);
+    if (channel)
+        (void)sum_of(channel, counts, &is_channel_minimum);
+    put(&o, "[");
     for (unsigned u = 0; u < PRICE_UNITS; u++) {
-        char amount[MONEY_TEXT_SIZE];
-        if (!counts[u] || amount_of(p, u) < 0)
+        int64_t amount = line_amount(p, u, is_minimum);
+        int64_t cost = channel ? line_amount(channel, u, is_channel_minimum) : -1;
+        if (!counts[u] || (amount < 0 && cost < 0))
             continue;
-        int wrote = snprintf(dst + n, size - n,
-                             "%s{\"unit\":\"%s\",\"count\":%" PRId64 ",\"per\":%" PRId64
-                             ",\"amount\":\"%s\"}",
-                             n > 1 ? "," : "", unit_names[u], counts[u], per_of(u),
-                             money_print(amount, amount_of(p, u)));
-        n += (size_t)wrote;
+        put(&o, "%s{\"unit\":\"%s\",\"count\":%" PRId64 ",\"per\":%" PRId64, o.n > 1 ? "," : "",
+            unit_names[u], counts[u], per_of(u));
+        if (amount >= 0)
+            put(&o, ",\"amount\":\"%s\"", money_print(text, amount));
+        if (amount >= 0 && p->id[unit_of(p, u)])
+            put(&o, ",\"price_id\":%" PRId64, p->id[unit_of(p, u)]);
+        if (cost >= 0)
+            put(&o, ",\"channel\":\"%s\"", money_print(text, cost));
+        put(&o, "}");
     }
-    assert(n + 2 <= size);
-    dst[n++] = ']';
-    dst[n] = '\0';
+    put(&o, "]");
 }

@@ -77,9 +77,14 @@ static const struct field fields[] = {
     TEXT(upstream_request_id),
     I64(created_wall_ms),
     TEXT(price_lines),
+    /* A line may end from here on. */
+    I64(channel_cost_nusd),
+    TEXT(usage_method),
+    TEXT(service_tier),
 };
 
-#define FIELDS_N (sizeof(fields) / sizeof(fields[0]))
+#define FIELDS_N     (sizeof(fields) / sizeof(fields[0]))
+#define FIELDS_NEW_N 3
 
 _Static_assert(sizeof(int) == sizeof(enum usage_status), "status is read and written as an int");
 
@@ -264,8 +269,10 @@ enum err usage_row_decode(struct slice line, struct usage_row *out)
     struct slice rest = {line.p + HEAD_CHARS, line.n - HEAD_CHARS - 1};
     if (hash_crc32c(0, rest.p, rest.n) != crc)
         return ERR_FORMAT;
-    struct usage_row row = {0};
+    struct usage_row row = {.channel_cost_nusd = -1};
     for (size_t i = 0; i < FIELDS_N; i++) {
+        if (!rest.p && i >= FIELDS_N - FIELDS_NEW_N)
+            break;
         if (!rest.p)
             return ERR_FORMAT;
         if (get_field(slice_split(&rest, '\t'), &fields[i], &row))

@@ -1,7 +1,8 @@
 /* usage_row - one row of usage_log in memory, and its form as one line of the journal.
  *
  * The same line is the content of a running request's slot (status interrupted) and of its close line in a segment. Text: fields in the order of the
- * struct, separated by TAB, escaped (\t \n \\), with a leading CRC-32C in hex over the rest and a final newline: a torn line never decodes. Pure; any thread. */
+ * struct, separated by TAB, escaped (\t \n \\), with a leading CRC-32C in hex over the rest and a final newline: a torn line never decodes. Fields that were added to the end may be missing: a line of an
+ * older version still decodes. Pure; any thread. */
 #ifndef AIPASS_DB_USAGE_ROW_H
 #define AIPASS_DB_USAGE_ROW_H
 
@@ -44,6 +45,9 @@ struct usage_row {
     char upstream_request_id[129];
     int64_t created_wall_ms;
     char price_lines[PRICE_LINES_MAX];
+    int64_t channel_cost_nusd; /* -1: NULL */
+    char usage_method[17];     /* "": NULL */
+    char service_tier[25];     /* "": NULL */
 };
 
 /* usage_status_name - the word of usage_log.status. */

@@ -76,12 +76,51 @@ SELECT 'process not seen', CONCAT(p.host, ' ', p.id), 'its leases stay reserved:
 FROM processes p
 WHERE p.seen_at < UTC_TIMESTAMP(3) - INTERVAL 1 MINUTE AND EXISTS (SELECT 1 FROM leases l WHERE l.process_id = p.id AND l.amount > 0);
 
--- Each request's cost computed again from its price lines; cost + shortfall = recomputed, to the last digit. count * amount * (1000000 / per) is
--- millionths of a USD, so that nothing is divided before the one rounding up.
+-- Each request's cost computed again from its price lines, to the last digit: cost + shortfall = recomputed, channel_cost = recomputed_channel.
+-- Where the least price of a request was charged, its line alone has an amount. count * amount * (1000000 / per) is millionths of a USD, so that
+-- nothing is divided before the one rounding up.
 CREATE OR REPLACE SQL SECURITY INVOKER VIEW v_usage_recomputed AS
 SELECT u.request_id, u.cost, u.shortfall,
   CAST((
     SELECT CEIL(COALESCE(SUM(l.n * l.amount * (1000000 DIV l.per)), 0) * u.price_multiplier * 1000) * 0.000000001
     FROM JSON_TABLE(u.price_lines, '$[*]' COLUMNS (
-      n DECIMAL(20,0) PATH '$.count', per BIGINT PATH '$.per', amount DECIMAL(18,9) PATH '$.amount')) AS l) AS DECIMAL(18,9)) AS recomputed
+      n DECIMAL(20,0) PATH '$.count', per BIGINT PATH '$.per', amount DECIMAL(18,9) PATH '$.amount')) AS l) AS DECIMAL(18,9)) AS recomputed,
+  u.channel_cost,
+  CASE WHEN u.channel_cost IS NOT NULL THEN CAST((
+    SELECT CEIL(COALESCE(SUM(l.n * l.amount * (1000000 DIV l.per)), 0) * 1000) * 0.000000001
+    FROM JSON_TABLE(u.price_lines, '$[*]' COLUMNS (
+      n DECIMAL(20,0) PATH '$.count', per BIGINT PATH '$.per', amount DECIMAL(18,9) PATH '$.channel')) AS l) AS DECIMAL(18,9)) END AS recomputed_channel
 FROM usage_log u;
+
+-- What customers paid and what providers cost, by day, model and channel. Requests of a channel without prices are counted in unpriced and are in charged only.
+CREATE OR REPLACE SQL SECURITY INVOKER VIEW v_margin AS
+SELECT DATE(u.created_at) AS day, u.model, u.channel_id, c.name AS channel, COUNT(*) AS requests, SUM(u.channel_cost IS NULL AND u.cost > 0) AS unpriced,
+  SUM(u.cost) AS charged, SUM(u.channel_cost) AS channel_cost, SUM(CASE WHEN u.channel_cost IS NOT NULL THEN u.cost - u.channel_cost END) AS margin,
+  SUM(u.shortfall) AS shortfall
+FROM usage_log u
+LEFT JOIN channels c ON c.id = u.channel_id
+GROUP BY day, u.model, u.channel_id, c.name;
+
+-- What keys with a spend limit have spent and hold, by day and month of now, UTC.
+CREATE OR REPLACE SQL SECURITY INVOKER VIEW v_key_spend AS
+SELECT k.id AS api_key_id, k.name, k.key_hint, k.account_id,
+  k.spend_limit, COALESCE(st.spent, 0) + COALESCE(h.ended, 0) AS spent,
+  k.spend_limit_day, COALESCE(sd.spent, 0) + COALESCE(h.ended_day, 0) AS spent_day,
+  k.spend_limit_month, COALESCE(sm.spent, 0) + COALESCE(h.ended_month, 0) AS spent_month,
+  COALESCE(h.held, 0) AS held
+FROM api_keys k
+LEFT JOIN key_spend st ON st.api_key_id = k.id AND st.period = 'total'
+LEFT JOIN key_spend sd ON sd.api_key_id = k.id AND sd.period = 'day' AND sd.starts = UTC_DATE()
+LEFT JOIN key_spend sm ON sm.api_key_id = k.id AND sm.period = 'month' AND sm.starts = DATE_FORMAT(UTC_DATE(), '%Y-%m-01')
+LEFT JOIN (
+  SELECT x.api_key_id,
+    SUM(CASE WHEN u.request_id IS NOT NULL THEN u.cost END) AS ended,
+    SUM(CASE WHEN u.request_id IS NOT NULL AND DATE(x.held_at) = UTC_DATE() THEN u.cost END) AS ended_day,
+    SUM(CASE WHEN u.request_id IS NOT NULL AND DATE_FORMAT(x.held_at, '%Y-%m') = DATE_FORMAT(UTC_DATE(), '%Y-%m') THEN u.cost END) AS ended_month,
+    SUM(CASE WHEN u.request_id IS NULL AND p.id IS NOT NULL THEN x.amount END) AS held
+  FROM key_holds x
+  LEFT JOIN usage_log u ON u.request_id = x.request_id
+  LEFT JOIN processes p ON p.id = x.process_id
+  GROUP BY x.api_key_id
+) h ON h.api_key_id = k.id
+WHERE k.spend_limit IS NOT NULL OR k.spend_limit_day IS NOT NULL OR k.spend_limit_month IS NOT NULL;

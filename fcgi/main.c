@@ -5,7 +5,9 @@
 #include "fcgi/response.h"
 #include "fcgi/server.h"
 #include "handlers/app.h"
+#include "handlers/redeem.h"
 #include "handlers/routes.h"
+#include "handlers/throttle.h"
 #include "handlers/upkeep.h"
 
 #include <getopt.h>
@@ -119,6 +121,7 @@ static void prepare_process(void)
 
 static void app_clear(struct app *app)
 {
+    throttle_free(app->redeem_failures);
     transfer_pool_free(app->transfers);
     money_free(app->money);
     catalog_store_free(app->catalogs);
@@ -137,8 +140,9 @@ static enum err app_fill(struct app *app, const struct config *config, atomic_bo
         app->money = money_new(app->db, config, is_fastcgi ? (int)config->workers_max : 1);
     }
     app->transfers = transfer_pool_new(config);
+    app->redeem_failures = throttle_new(REDEEM_FAILURES_MAX);
     if (app->keys == NULL || app->catalogs == NULL || app->money == NULL ||
-        app->transfers == NULL) {
+        app->transfers == NULL || app->redeem_failures == NULL) {
         app_clear(app);
         return ERR_MEMORY;
     }

@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 struct upkeep;
+struct throttle;
 
 struct app {
     const struct config *config;
@@ -20,8 +21,9 @@ struct app {
     struct catalog_store *catalogs;
     struct money *money;
     struct transfer_pool *transfers;
-    struct upkeep *upkeep;    /* NULL in CGI mode */
-    atomic_bool *is_stopping; /* drain_timeout is over: running exchanges end now */
+    struct throttle *redeem_failures; /* by account */
+    struct upkeep *upkeep;            /* NULL in CGI mode */
+    atomic_bool *is_stopping;         /* drain_timeout is over: running exchanges end now */
 };
 
 struct request;

@@ -1,10 +1,12 @@
 #include "handlers/attempt.h"
 
 #include "base/log.h"
+#include "base/money.h"
 #include "fcgi/response.h"
 #include "handlers/upkeep.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #define ERROR_BODY_MAX ((size_t)64 << 10) /* more of a provider's error body is not read */
 
@@ -279,6 +281,29 @@ static void note_attempt(struct attempt *a)
                  slice_of(a->route->channel->format));
 }
 
+/* USD as the text of a JSON number: exact, without zeros at the end. */
+static void write_cost(void *ctx, const struct reader *reader, char dst[READER_COST_SIZE])
+{
+    const struct attempt *a = ctx;
+    _Static_assert(READER_COST_SIZE >= MONEY_TEXT_SIZE, "money fits");
+    size_t n = strlen(money_print(dst, bill_quote(a->answer->bill, reader)));
+    while (dst[n - 1] == '0')
+        n--;
+    n -= dst[n - 1] == '.';
+    dst[n] = '\0';
+}
+
+static void fill_reader(struct attempt *a)
+{
+    const struct answer *answer = a->answer;
+    a->reader.public_model = answer->model->name;
+    a->reader.upstream_model = a->route->upstream_name;
+    if (slice_eq_ci(slice_trim(request_header(answer->req, "x-aipass-cost")), "include")) {
+        a->reader.cost_text = write_cost;
+        a->reader.cost_ctx = a;
+    }
+}
+
 enum err attempt_run(struct attempt *a, struct slice *body)
 {
     struct answer *answer = a->answer;
@@ -290,8 +315,7 @@ enum err attempt_run(struct attempt *a, struct slice *body)
     enum err e = reader_init(&a->reader, answer->format, answer->in, answer->req->arena);
     if (e != ERR_OK)
         return e;
-    a->reader.public_model = answer->model->name;
-    a->reader.upstream_model = a->route->upstream_name;
+    fill_reader(a);
     struct splice splice;
     struct transfer_spec spec;
     e = fill_spec(a, &splice, &spec);

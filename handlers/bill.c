@@ -9,9 +9,12 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
-#define HOLD_TRIES         3 /* a balance may shrink while we ask for less of it */
-#define FOLLOW_NUMERATOR   3 /* the hold grows when three quarters of its output are used */
+#define KEY_WAIT_MS        50  /* between two tries for a spend limit that running requests hold */
+#define KEY_REFUSED_MS     500 /* a refused extension is not asked for again before */
+#define HOLD_TRIES         3   /* a balance may shrink while we ask for less of it */
+#define FOLLOW_NUMERATOR   3   /* the hold grows when three quarters of its output are used */
 #define FOLLOW_DENOMINATOR 4
 
 static int64_t min_i64(int64_t a, int64_t b)
@@ -31,13 +34,50 @@ static int64_t input_bound(const struct catalog_model *m, const struct format_re
 
 static enum err worst_price(const struct bill *b, int64_t output, int64_t *nusd)
 {
-    return pricing_worst(&b->model->price, b->input_max, output, b->key->group_multiplier_ppm,
+    return pricing_worst(&b->worst, b->input_max, output, b->key->group_multiplier_ppm,
                          b->key->account_multiplier_ppm, nusd);
+}
+
+/* The most that may be charged. */
+static int64_t cap_of(const struct bill *b)
+{
+    return b->key_held_nusd < 0 ? b->hold.amount_nusd
+                                : min_i64(b->hold.amount_nusd, b->key_held_nusd);
+}
+
+/* The hold on the key's spend limit. The cost of a request that has just ended is known to the limit some moments later: it is waited for, like for the balance. */
+static enum err take_key_hold(struct bill *b, int64_t need, int64_t *left)
+{
+    int64_t deadline_ms = clock_mono_ms() + b->app->config->lease_wait_ms;
+    enum err e;
+    while ((e = key_hold_open(b->app->db, &b->key_hold, need, left)) == ERR_KEY_RESERVED &&
+           clock_mono_ms() + KEY_WAIT_MS < deadline_ms)
+        usleep(KEY_WAIT_MS * 1000);
+    if (e == ERR_OK || e == ERR_DB_UNKNOWN)
+        b->key_held_nusd = need;
+    return e;
+}
+
+/* The hold on the balance and, for a key with a spend limit, on that. *available: what could be held when it was too much. */
+static enum err take_holds(struct bill *b, int64_t need, int64_t *available)
+{
+    enum err e = hold_open(b->app->money, b->key->account_id, need, &b->hold, available);
+    if (e != ERR_OK || !b->key->has_spend_limit || need == 0)
+        return e;
+    e = take_key_hold(b, need, available);
+    if (e != ERR_OK && e != ERR_DB_UNKNOWN)
+        hold_cancel(b->app->money, &b->hold);
+    return e;
 }
 
 static enum err refuse(struct bill *b, enum err e, const struct format_request *in,
                        int64_t affordable)
 {
+    if (e == ERR_KEY_LIMIT && affordable >= b->app->config->hold_output_min)
+        return request_fail(b->req, e, "max_tokens",
+                            "The spend limit of this API key leaves at most %" PRId64
+                            " output tokens for this request. Lower max_tokens.",
+                            affordable);
     if (e == ERR_NO_FUNDS && affordable >= b->app->config->hold_output_min)
         return request_fail(b->req, e, "max_tokens",
                             "Your balance cannot pay for the %" PRId64
@@ -50,7 +90,7 @@ static enum err refuse(struct bill *b, enum err e, const struct format_request *
 /* How much output the available money pays for, per choice; below hold_output_min: not worth a start. */
 static int64_t affordable_output(const struct bill *b, int64_t available, int64_t choices)
 {
-    return pricing_affordable_output(&b->model->price, b->input_max, available,
+    return pricing_affordable_output(&b->worst, b->input_max, available,
                                      b->key->group_multiplier_ppm, b->key->account_multiplier_ppm) /
            choices;
 }
@@ -63,15 +103,15 @@ static enum err take_hold(struct bill *b, const struct format_request *in)
                                                             : b->output_limit);
     int64_t affordable = -1;
     enum err e = ERR_NO_FUNDS;
-    for (int i = 0; i < HOLD_TRIES && e == ERR_NO_FUNDS; i++) {
+    for (int i = 0; i < HOLD_TRIES && (e == ERR_NO_FUNDS || e == ERR_KEY_LIMIT); i++) {
         int64_t need = 0;
         int64_t available = 0;
         if (worst_price(b, wanted, &need) != ERR_OK)
             return request_fail(b->req, ERR_INTERNAL, NULL, NULL);
-        e = hold_open(b->app->money, b->key->account_id, need, &b->hold, &available);
-        if (e == ERR_OK)
+        e = take_holds(b, need, &available);
+        if (e == ERR_OK || e == ERR_DB_UNKNOWN)
             break;
-        if (e != ERR_NO_FUNDS)
+        if (e != ERR_NO_FUNDS && e != ERR_KEY_LIMIT)
             return refuse(b, e, in, -1);
         affordable = affordable_output(b, available, in->choices);
         bool may_shrink = in->output_max < 0 || in->is_stream;
@@ -83,10 +123,17 @@ static enum err take_hold(struct bill *b, const struct format_request *in)
             b->output_limit = wanted;
         }
     }
-    if (e != ERR_OK)
+    if (e != ERR_OK && e != ERR_DB_UNKNOWN)
         return refuse(b, e, in, -1);
     b->output_held = wanted;
-    return ERR_OK;
+    return e;
+}
+
+/* Nobody knows whether the key's limit holds this request: it is written down as one that failed, since a usage row ends such a hold. */
+static enum err give_up(struct bill *b)
+{
+    bill_settle(b, USAGE_ERROR, ERR_UNAVAILABLE, NULL);
+    return request_fail(b->req, ERR_UNAVAILABLE, NULL, NULL);
 }
 
 static void fill_row(struct bill *b, const struct format *format, const struct format_request *in)
@@ -105,6 +152,7 @@ static void fill_row(struct bill *b, const struct format *format, const struct f
     row->account_multiplier_ppm = b->key->account_multiplier_ppm;
     row->hold_nusd = b->hold.amount_nusd;
     row->first_byte_ms = -1;
+    row->channel_cost_nusd = -1;
     row->created_wall_ms = b->req->started_wall_ms;
     memcpy(row->price_lines, "[]", 3);
 }
@@ -115,23 +163,29 @@ enum err bill_open(struct bill *b, struct request *req, const struct catalog_mod
     *b = (struct bill){.app = app_of(req), .req = req, .key = admit_key(req), .model = model};
     b->slot.index = -1;
     b->output_inject = -1;
+    b->key_held_nusd = -1;
+    b->key_hold = (struct key_hold){b->key->id, req->id, money_process_id(b->app->money)};
     b->input_max = input_bound(model, in);
+    b->prices = price_choose(&model->prices, b->key->group_id, b->key->account_id);
+    price_pick_dearest(&b->prices, b->input_max, &b->worst);
     int64_t output = model->output_tokens_max;
     if (in->output_max >= 0)
         output = min_i64(output, in->output_max);
     b->output_limit = output * in->choices;
     if (!money_may_admit(b->app->money))
         return request_fail(req, ERR_UNAVAILABLE, NULL, NULL);
-    enum err e = take_hold(b, in);
-    if (e != ERR_OK)
-        return e;
+    enum err held = take_hold(b, in);
+    if (held != ERR_OK && held != ERR_DB_UNKNOWN)
+        return held;
     fill_row(b, format, in);
-    e = journal_admit(b->app->money, &b->row, &b->slot);
+    enum err e = journal_admit(b->app->money, &b->row, &b->slot);
     if (e != ERR_OK) {
+        if (b->key_held_nusd >= 0)
+            key_hold_cancel(b->app->db, &b->key_hold);
         hold_cancel(b->app->money, &b->hold);
         return request_fail(req, e, NULL, NULL);
     }
-    return ERR_OK;
+    return held == ERR_DB_UNKNOWN ? give_up(b) : ERR_OK;
 }
 
 static struct usage usage_of(const struct counts *c)
@@ -148,29 +202,83 @@ static struct usage usage_of(const struct counts *c)
     };
 }
 
-/* Puts usage, cost, shortfall and price lines into the row; never more than is held. */
+/* All input, whatever it costs: what thresholds are compared with. */
+static int64_t input_of(const struct usage *u)
+{
+    return u->input + u->cached_input + u->cache_write + u->cache_write_1h;
+}
+
+/* What the usage costs the customer by the tier that the answer named. */
+static int64_t price_usage(const struct bill *b, const struct reader *reader,
+                           const struct usage *usage, struct price *price)
+{
+    int64_t cost = 0;
+    price_pick(&b->prices, price_service_parse(reader->service_tier), input_of(usage), price);
+    if (pricing_cost(price, usage, b->row.group_multiplier_ppm, b->row.account_multiplier_ppm,
+                     &cost) == ERR_OK)
+        return cost;
+    log_error("price_out_of_range", "model=%s", b->model->name);
+    return MONEY_MAX_NUSD;
+}
+
+/* What the usage costs the owner at the provider. False: the channel has no price for it. */
+static bool price_channel(const struct bill *b, const struct reader *reader, struct price *price,
+                          int64_t *cost)
+{
+    const struct usage *usage = &b->row.usage;
+    struct price_choice prices = price_choose_channel(&b->model->prices, b->row.channel_id);
+    price_pick(&prices, price_service_parse(reader->service_tier), input_of(usage), price);
+    return price_is_complete(price) &&
+           pricing_cost(price, usage, MONEY_PPM_PER_ONE, MONEY_PPM_PER_ONE, cost) == ERR_OK;
+}
+
+/* Puts usage, costs, shortfall and price lines into the row; never more than is held. */
 static void charge(struct bill *b, const struct reader *reader)
 {
     struct usage_row *row = &b->row;
-    const struct price *price = &b->model->price;
+    struct price price, channel;
     struct counts counts = reader_counts(reader);
     row->usage = usage_of(&counts);
-    int64_t cost = 0;
-    enum err e = pricing_cost(price, &row->usage, row->group_multiplier_ppm,
-                              row->account_multiplier_ppm, &cost);
-    if (e != ERR_OK) {
-        log_error("price_out_of_range", "model=%s", b->model->name);
-        cost = MONEY_MAX_NUSD;
-    }
-    row->cost_nusd = min_i64(cost, b->hold.amount_nusd);
+    int64_t cost = price_usage(b, reader, &row->usage, &price);
+    row->cost_nusd = min_i64(cost, cap_of(b));
     row->shortfall_nusd = cost - row->cost_nusd;
     if (row->shortfall_nusd > 0) {
         char text[MONEY_TEXT_SIZE];
         log_warn("shortfall", "model=%s amount=%s", b->model->name,
                  money_print(text, row->shortfall_nusd));
     }
-    pricing_lines(price, &row->usage, row->price_lines, sizeof(row->price_lines));
+    row->channel_cost_nusd = -1;
+    bool has_channel = price_channel(b, reader, &channel, &row->channel_cost_nusd);
+    pricing_lines(&price, has_channel ? &channel : NULL, &row->usage, row->price_lines,
+                  sizeof(row->price_lines));
     slice_copy_z(row->finish_reason, sizeof(row->finish_reason), slice_of(reader->finish_reason));
+    slice_copy_z(row->service_tier, sizeof(row->service_tier), slice_of(reader->service_tier));
+    slice_copy_z(row->usage_method, sizeof(row->usage_method),
+                 slice_of(counts.is_known ? "provider" : COUNTS_ESTIMATE_METHOD));
+}
+
+int64_t bill_quote(const struct bill *b, const struct reader *reader)
+{
+    struct counts counts = reader_counts(reader);
+    struct usage usage = usage_of(&counts);
+    struct price price;
+    return min_i64(price_usage(b, reader, &usage, &price), cap_of(b));
+}
+
+/* More for both holds, the key's first: what the balance then refuses ends with the usage row. */
+static enum err extend_holds(struct bill *b, int64_t more)
+{
+    if (b->key_held_nusd >= 0) {
+        if (b->key_refused_ms != 0 && clock_mono_ms() - b->key_refused_ms < KEY_REFUSED_MS)
+            return ERR_KEY_LIMIT;
+        enum err e = key_hold_extend(b->app->db, &b->key_hold, more);
+        if (e != ERR_OK) {
+            b->key_refused_ms = clock_mono_ms();
+            return e == ERR_DB_UNKNOWN ? ERR_UNAVAILABLE : e;
+        }
+        b->key_held_nusd += more;
+    }
+    return hold_extend(b->app->money, &b->hold, more);
 }
 
 enum err bill_follow(struct bill *b, const struct reader *reader)
@@ -185,7 +293,7 @@ enum err bill_follow(struct bill *b, const struct reader *reader)
         return ERR_INTERNAL;
     enum err e = ERR_OK;
     if (need > b->hold.amount_nusd)
-        e = hold_extend(b->app->money, &b->hold, need - b->hold.amount_nusd);
+        e = extend_holds(b, need - b->hold.amount_nusd);
     if (e != ERR_OK)
         return seen < b->output_held ? ERR_OK : e; /* what is held may still be used */
     b->output_held = held;

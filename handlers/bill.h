@@ -6,6 +6,7 @@
 
 #include "db/catalog.h"
 #include "db/journal.h"
+#include "db/key_hold.h"
 #include "db/lease.h"
 #include "db/usage_row.h"
 #include "fcgi/request.h"
@@ -17,7 +18,12 @@ struct bill {
     struct request *req;
     const struct key *key;
     const struct catalog_model *model;
+    struct price_choice prices; /* what this customer pays */
+    struct price worst;         /* the dearest of them that the request may end up with */
     struct hold hold;
+    struct key_hold key_hold; /* of a key with a spend limit */
+    int64_t key_held_nusd;    /* -1: it has none */
+    int64_t key_refused_ms;   /* when an extension of it was refused last; 0: never */
     struct journal_slot slot;
     struct usage_row row; /* filled as the request goes on */
     int64_t input_max;    /* tokens held for input */
@@ -33,8 +39,11 @@ struct bill {
 ERR_CHECK enum err bill_open(struct bill *b, struct request *req, const struct catalog_model *model,
                              const struct format *format, const struct format_request *in);
 
-/* bill_follow - so much output was seen: extends the hold when it is nearly used up. ERR_NO_FUNDS, ERR_FUNDS_RESERVED or ERR_UNAVAILABLE: the stream must end now. */
+/* bill_follow - so much output was seen: extends the hold when it is nearly used up. ERR_NO_FUNDS, ERR_FUNDS_RESERVED, ERR_KEY_LIMIT or ERR_UNAVAILABLE: the stream must end now. */
 ERR_CHECK enum err bill_follow(struct bill *b, const struct reader *reader);
+
+/* bill_quote - nano-USD that the customer would be charged if the answer ended with what the reader has seen. */
+int64_t bill_quote(const struct bill *b, const struct reader *reader);
 
 /* bill_settle - once, at the single exit: usage to cost, close line, hold released. status, error: for the row, with
  * row.http_status when the caller has set it (else what was sent, or the error's own). reader: NULL when nothing is to be charged. Later calls do nothing. */

@@ -219,8 +219,9 @@ static void try_channels(struct relay *r)
         a = (struct attempt){
             .answer = answer, .route = r->targets[pick].route, .key = r->targets[pick].key};
         e = attempt_run(&a, &body);
-        if (e == ERR_OK || answer->is_begun || !err_info(e)->try_elsewhere)
-            break;
+        if (e == ERR_OK || answer->is_begun || answer->gone_since_ms != 0 ||
+            !err_info(e)->try_elsewhere)
+            break; /* nobody waits for another channel's answer once the client has left */
         mark_tried(r, pick, e);
     }
     conclude(r, &a, e, body);

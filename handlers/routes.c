@@ -5,6 +5,7 @@
 #include "handlers/errors.h"
 #include "handlers/health.h"
 #include "handlers/models.h"
+#include "handlers/redeem.h"
 #include "handlers/usage.h"
 
 #define KEY    ROUTE_NEEDS_KEY
@@ -18,6 +19,7 @@ static const struct route routes[] = {
     { METHOD_GET,  "/models",            models_list,      error_openai, KEY,          "models"           },
     { METHOD_GET,  "/models/{id...}",    models_get,       error_openai, KEY,          "models"           },
     { METHOD_GET,  "/usage",             usage_get,        error_openai, KEY,          "usage"            },
+    { METHOD_POST, "/redeem",            redeem_post,      error_openai, KEY,          "redeem"           },
     { METHOD_GET,  "/healthz",           health_live,      error_openai, ROOT,         "healthz"          },
     { METHOD_GET,  "/readyz",            health_ready,     error_openai, ROOT,         "readyz"           },
 };

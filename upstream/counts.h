@@ -22,9 +22,10 @@ struct counts {
     bool is_known;       /* the provider told it; an explicit 0 is known */
 };
 
-/* counts_estimate_tokens - method "bytes4": one token for each four ASCII bytes (rounded up) and
- * one for each other character. Streams may add up the two parts: ascii bytes and other
- * characters of each piece. */
+#define COUNTS_ESTIMATE_METHOD "bytes4"
+
+/* text_size - what the estimator counts, method "bytes4": one token for each four ASCII bytes (rounded up) and one for each other character. Streams may add up the
+ * two parts: ascii bytes and other characters of each piece. */
 struct text_size {
     int64_t ascii_bytes;
     int64_t other_chars;

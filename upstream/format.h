@@ -78,6 +78,8 @@ enum event_verdict {
 
 struct sse_event;
 
+#define READER_COST_SIZE 32
+
 /* The side reader of one answer. Owned by the exchange; its memory is fixed but for arena text. */
 struct reader {
     const struct format *format;
@@ -89,10 +91,14 @@ struct reader {
     struct text_size output; /* text seen, for the estimator and for holds that follow the stream */
     int64_t chunks;          /* events with content */
     char finish_reason[33];  /* "" until seen */
+    char service_tier[25];   /* as the provider served it; "" until seen */
     bool is_ended;           /* the format's proper end was seen */
     bool has_content;        /* anything was produced */
-    /* with EVENT_FORWARD: send this instead; p NULL: event.raw. Valid until the next call */
-    struct slice replacement;
+    /* what this usage costs the client, as the text of a JSON number: goes into the usage that the client gets, as its member "cost". NULL: nothing is added */
+    void (*cost_text)(void *ctx, const struct reader *r, char dst[READER_COST_SIZE]);
+    void *cost_ctx;
+    struct slice
+        replacement; /* with EVENT_FORWARD: send this instead; p NULL: event.raw. Valid until the next call */
     struct buf *scratch;  /* what replacement borrows */
     char error_text[257]; /* with EVENT_FAIL */
     char error_code[49];

@@ -3,14 +3,16 @@
 #include "base/buf.h"
 #include "upstream/sse.h"
 
+#include <stdio.h>
 #include <string.h>
 
-#define DONE "[DONE]"
+#define DONE             "[DONE]"
+#define COST_MEMBER_SIZE (READER_COST_SIZE + 16)
 
 /* The members of an answer or of a chunk that we read; raw.p NULL: absent. */
 struct answer {
     struct slice text; /* the object, without the space around it */
-    struct jvalue model, choices, usage, error, object, groq;
+    struct jvalue model, choices, usage, error, object, groq, tier;
     struct slice usage_cut; /* the usage member with the comma that goes with it */
 };
 
@@ -18,8 +20,10 @@ struct answer {
 
 static struct jvalue *place_of(struct answer *a, const struct jmember *m)
 {
-    static const char *const names[] = {"model", "choices", "usage", "error", "object", "x_groq"};
-    struct jvalue *places[] = {&a->model, &a->choices, &a->usage, &a->error, &a->object, &a->groq};
+    static const char *const names[] = {"model",  "choices", "usage",       "error",
+                                        "object", "x_groq",  "service_tier"};
+    struct jvalue *places[] = {&a->model,  &a->choices, &a->usage, &a->error,
+                               &a->object, &a->groq,    &a->tier};
     size_t i;
 
     for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -74,6 +78,14 @@ static void take_any_usage(struct reader *r, const struct answer *a)
         return;
     if (!jscan_find(choice, "usage", &v))
         (void)chat_read_usage(v, &r->counts);
+}
+
+/* The tier that the request was served in, which may be another than it asked for. */
+static void take_tier(struct reader *r, const struct answer *a)
+{
+    if (a->tier.raw.p && a->tier.kind == JSCAN_STRING && a->tier.raw.n > 2)
+        (void)slice_copy_z(r->service_tier, sizeof(r->service_tier),
+                           (struct slice){a->tier.raw.p + 1, a->tier.raw.n - 2});
 }
 
 /* ---- what was produced ---- */
@@ -267,10 +279,10 @@ void chat_read_error(struct reader *r, struct slice body)
 
 /* ---- what the client gets in place of the bytes ---- */
 
-/* A stretch of the answer's text and what stands there instead: NULL for the public model name. */
+/* A stretch of the answer's text, which may be empty, and what stands there instead. */
 struct cut {
     struct slice old;
-    bool is_model;
+    const char *text; /* NULL: the public model name */
 };
 
 /* Appends text; within an event that was joined from several data lines each line gets its field
@@ -300,8 +312,9 @@ static enum err write_cuts(struct reader *r, struct slice text, const struct cut
 
     for (i = 0; i < n && !e; i++) {
         e = append_text(r->scratch, (struct slice){at, (size_t)(cuts[i].old.p - at)}, is_joined);
-        if (!e && cuts[i].is_model)
-            e = jscan_escape(r->scratch, slice_of(r->public_model));
+        if (!e)
+            e = cuts[i].text ? buf_append_z(r->scratch, cuts[i].text)
+                             : jscan_escape(r->scratch, slice_of(r->public_model));
         at = cuts[i].old.p + cuts[i].old.n;
     }
     return e ? e
@@ -315,26 +328,61 @@ static bool renames_model(const struct reader *r, const struct answer *a)
            strcmp(r->public_model, r->upstream_model) != 0;
 }
 
-/* Sets r->replacement when the client must not see the event as it is. */
-static enum err replace_event(struct reader *r, const struct sse_event *e, const struct answer *a)
+/* Where the cost goes in the usage that the client gets: over a cost of the provider's own, else
+ * as the last member. dst: COST_MEMBER_SIZE. False: nothing is added. */
+static bool cut_cost(struct reader *r, const struct answer *a, char *dst, struct cut *cut)
 {
-    bool is_joined = e->data.p < e->raw.p || e->data.p >= e->raw.p + e->raw.n;
-    struct cut cuts[2];
-    enum err err = ERR_OK;
-    size_t n = 0;
+    char cost[READER_COST_SIZE];
+    struct jmember m;
+    struct jscan s;
+    size_t members = 0;
 
-    if (renames_model(r, a))
-        cuts[n++] = (struct cut){a->model.raw, true};
-    if (a->usage.raw.p && !r->request->wants_usage)
-        cuts[n++] = (struct cut){a->usage_cut, false};
-    if (n == 0)
-        return ERR_OK;
+    if (!r->cost_text || !r->counts.is_known || !a->usage.raw.p || jscan_object(&s, a->usage))
+        return false;
+    r->cost_text(r->cost_ctx, r, cost);
+    *cut = (struct cut){
+        {a->usage.raw.p + a->usage.raw.n - 1, 0},
+        dst
+    };
+    for (; !jscan_next_member(&s, &m); members++) {
+        if (!jscan_key_is(&m, "cost"))
+            continue;
+        cut->old = m.value.raw;
+        (void)snprintf(dst, COST_MEMBER_SIZE, "%s", cost);
+        return true;
+    }
+    (void)snprintf(dst, COST_MEMBER_SIZE, "%s\"cost\":%s", members ? "," : "", cost);
+    return true;
+}
+
+static void sort_cuts(struct cut *cuts, size_t n)
+{
     if (n == 2 && cuts[1].old.p < cuts[0].old.p) {
         struct cut first = cuts[1];
 
         cuts[1] = cuts[0];
         cuts[0] = first;
     }
+}
+
+/* Sets r->replacement when the client must not see the event as it is. */
+static enum err replace_event(struct reader *r, const struct sse_event *e, const struct answer *a)
+{
+    bool is_joined = e->data.p < e->raw.p || e->data.p >= e->raw.p + e->raw.n;
+    char cost[COST_MEMBER_SIZE];
+    struct cut cuts[2];
+    enum err err = ERR_OK;
+    size_t n = 0;
+
+    if (renames_model(r, a))
+        cuts[n++] = (struct cut){a->model.raw, NULL};
+    if (a->usage.raw.p && !r->request->wants_usage)
+        cuts[n++] = (struct cut){a->usage_cut, ""};
+    else
+        n += cut_cost(r, a, cost, &cuts[n]);
+    if (n == 0)
+        return ERR_OK;
+    sort_cuts(cuts, n);
     buf_reset(r->scratch);
     if (is_joined) {
         err = buf_append_z(r->scratch, "data: ");
@@ -377,6 +425,7 @@ enum event_verdict chat_read_event(struct reader *r, const struct sse_event *e)
         take_error(r, &a);
         return EVENT_FAIL;
     }
+    take_tier(r, &a);
     take_any_usage(r, &a);
     choices = read_choices(r, a.choices);
     r->chunks += r->output.ascii_bytes != before.ascii_bytes ||
@@ -388,8 +437,10 @@ enum event_verdict chat_read_event(struct reader *r, const struct sse_event *e)
 
 enum err chat_read_whole(struct reader *r, struct slice body, struct slice *out)
 {
+    char cost[COST_MEMBER_SIZE];
     struct answer a;
-    struct cut cut;
+    struct cut cuts[2];
+    size_t n = 0;
     enum err e;
 
     r->replacement = (struct slice){NULL, 0};
@@ -401,11 +452,15 @@ enum err chat_read_whole(struct reader *r, struct slice body, struct slice *out)
     }
     if (read_choices(r, a.choices) == 0)
         return ERR_UP_MALFORMED;
+    take_tier(r, &a);
     take_any_usage(r, &a);
-    if (renames_model(r, &a)) {
-        cut = (struct cut){a.model.raw, true};
+    if (renames_model(r, &a))
+        cuts[n++] = (struct cut){a.model.raw, NULL};
+    n += cut_cost(r, &a, cost, &cuts[n]);
+    if (n > 0) {
+        sort_cuts(cuts, n);
         buf_reset(r->scratch);
-        e = write_cuts(r, body, &cut, 1, false);
+        e = write_cuts(r, body, cuts, n, false);
         if (e)
             return e;
         body = buf_slice(r->scratch);

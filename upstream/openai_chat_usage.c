@@ -74,12 +74,22 @@ static int64_t at_least_0(int64_t n)
     return n > 0 ? n : 0;
 }
 
+/* The parts must be the provider's own total; when not, the larger output counts. */
+static void check_total(const struct usage *u)
+{
+    if (u->total >= 0 && u->prompt >= 0 && u->completion >= 0 &&
+        u->total != u->prompt + u->completion)
+        log_warn("usage_total", "prompt=%" PRId64 " completion=%" PRId64 " total=%" PRId64,
+                 u->prompt, u->completion, u->total);
+}
+
 /* OpenAI's numbers overlap: cached and written input lie inside prompt_tokens, reasoning inside
  * completion_tokens. What the total has beyond the two is output that was not told apart. */
 static struct counts to_counts(struct usage u)
 {
     struct counts c = {.is_known = true};
 
+    check_total(&u);
     if (u.prompt < 0)
         u.prompt = at_least_0(u.total - at_least_0(u.completion));
     u.completion = at_least_0(u.completion);

@@ -242,8 +242,9 @@ static void put_head(const struct answer *a, const char *object, struct bytes *o
     bytes_put_int(out, a->created);
     bytes_puts(out, ",\"model\":\"");
     bytes_put(out, a->model.data, a->model.len);
-    bytes_puts(out, "\",\"service_tier\":\"default\",\"system_fingerprint\":\"fp_demo\","
-                    "\"choices\":[");
+    bytes_puts(out, "\",\"service_tier\":\"");
+    bytes_puts(out, a->script.tier[0] != 0 ? a->script.tier : "default");
+    bytes_puts(out, "\",\"system_fingerprint\":\"fp_demo\",\"choices\":[");
 }
 
 /* The id of a tool call: the answer's own, with the call's number. */

@@ -59,6 +59,7 @@ static const struct control controls[] = {
     {"text",        TEXT,  AT(text),          0,   0,          "content, or a call's arguments"},
     {"tool",        COUNT, AT(tool_calls),    0,   16,         "answer with that many tool calls"},
     {"name",        WORD,  AT(model),         0,   0,          "model named in the answer"},
+    {"tier",        WORD,  AT(tier),          0,   0,          "service tier named in the answer"},
 };
 /* clang-format on */
 

@@ -61,6 +61,7 @@ struct script {
     char error_type[SCRIPT_WORD_MAX];
     char error_code[SCRIPT_WORD_MAX];
     char retry_after[SCRIPT_WORD_MAX]; /* value of the Retry-After header */
+    char tier[SCRIPT_WORD_MAX];        /* service_tier of the answer; empty: default */
     char model[SCRIPT_WORD_MAX];       /* model named in the answer; empty: the requested one */
 };
 

@@ -143,6 +143,60 @@ START_TEST(the_newest_price_that_is_not_in_the_future_is_in_force)
 }
 END_TEST
 
+START_TEST(prices_of_all_scopes_and_tiers_are_read_for_their_model)
+{
+    struct price p;
+    mariadb_exec(
+        server, "INSERT INTO prices (model_id, scope, scope_id, unit, qualifier, amount) VALUES"
+                " (1, 'account', 7, 'input_token', '', 3), (1, 'account', 8, 'input_token', '', 4),"
+                " (1, 'group', 7, 'output_token', '', 6), (2, 'account', 7, 'input_token', '', 99),"
+                " (1, 'model', 0, 'output_token', 'priority_above_200000', 16),"
+                " (1, 'channel', 2, 'input_token', '', 0.5), (1, 'channel', 2, 'output_token', "
+                "'', 1)");
+    acquire();
+    const struct price_book *book = &model("zeta")->prices;
+    ck_assert_uint_eq(book->lists_n, 5);
+    struct price_choice c = price_choose(book, 7, 7);
+    price_pick(&c, SERVICE_ORDINARY, 1000, &p);
+    ck_assert_int_eq(p.amount_nusd[PRICE_INPUT], USD(3));
+    ck_assert_int_eq(p.amount_nusd[PRICE_OUTPUT], USD(6));
+    c = price_choose(book, 1, 8);
+    price_pick(&c, SERVICE_PRIORITY, 200001, &p);
+    ck_assert_int_eq(p.amount_nusd[PRICE_INPUT], USD(4));
+    ck_assert_int_eq(p.amount_nusd[PRICE_OUTPUT], USD(16));
+    ck_assert_int_eq(p.id[PRICE_OUTPUT],
+                     mariadb_number(server, "SELECT id FROM prices WHERE amount = 16"));
+    c = price_choose_channel(book, 2);
+    price_pick(&c, SERVICE_FLEX, 1, &p);
+    ck_assert_int_eq(p.amount_nusd[PRICE_INPUT], USD(1) / 2);
+    ck_assert_int_eq(p.amount_nusd[PRICE_REQUEST], -1);
+    c = price_choose_channel(book, 3);
+    ck_assert_uint_eq(c.n, 0);
+    ck_assert_uint_eq(model("alpha")->prices.lists_n, 2);
+    ck_assert_uint_eq(model("by-request")->prices.lists_n, 1);
+    catalog_release(store, catalog);
+}
+END_TEST
+
+START_TEST(the_table_refuses_units_and_qualifiers_that_are_not_known)
+{
+    static const char *const bad[] = {"turbo", "above_",        "above_0",           "above_12k",
+                                      "flex_", "flex_priority", "above_200000_flex", "aboveXL"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        ck_assert_uint_eq(mariadb_try(server,
+                                      "INSERT INTO prices (model_id, unit, qualifier, amount) "
+                                      "VALUES (1, 'input_token', '%s', 1)",
+                                      bad[i]),
+                          4025);
+    ck_assert_uint_eq(mariadb_try(server, "INSERT INTO prices (model_id, unit, amount) VALUES (1, "
+                                          "'token', 1)"),
+                      4025);
+    ck_assert_uint_eq(mariadb_try(server, "INSERT INTO prices (model_id, unit, amount) VALUES (1, "
+                                          "'minimum', 1)"),
+                      0);
+}
+END_TEST
+
 START_TEST(routes_are_the_enabled_channels_with_a_key_highest_priority_first)
 {
     acquire();
@@ -435,6 +489,8 @@ int main(void)
     suite_add_tcase(suite, tc);
     tcase_add_test(tc, enabled_and_priced_models_are_there_by_name);
     tcase_add_test(tc, the_newest_price_that_is_not_in_the_future_is_in_force);
+    tcase_add_test(tc, prices_of_all_scopes_and_tiers_are_read_for_their_model);
+    tcase_add_test(tc, the_table_refuses_units_and_qualifiers_that_are_not_known);
     tcase_add_test(tc, routes_are_the_enabled_channels_with_a_key_highest_priority_first);
     tcase_add_test(tc, overrides_go_to_the_routes_that_they_name_in_order);
     tcase_add_test(tc, the_shipped_overrides_rename_max_tokens_for_reasoning_models);

@@ -97,6 +97,21 @@ START_TEST(spend_is_of_this_day_and_month_of_the_account_and_of_the_key)
 }
 END_TEST
 
+/* The statement of README.md. */
+#define SQL_REFUND                                                                                 \
+    "INSERT INTO ledger (account_id, kind, amount, reference, note) SELECT account_id, 'refund', " \
+    "cost, CONCAT('refund:', request_id), 'why' FROM usage_log WHERE api_key_id = 5"
+
+START_TEST(a_request_is_refunded_once)
+{
+    insert_usage(1, 5, "UTC_TIMESTAMP(3)", "1.000000001");
+    ck_assert_uint_eq(mariadb_try(&server, "%s", SQL_REFUND), 0);
+    ck_assert_uint_eq(mariadb_try(&server, "%s", SQL_REFUND), 1062);
+    ck_assert_int_eq(ledger_read_summary(db, 1, 5, &sum), ERR_OK);
+    ck_assert_int_eq(sum.balance_nusd, MONEY_NUSD_PER_USD + 1);
+}
+END_TEST
+
 START_TEST(without_a_database_it_is_unavailable)
 {
     char *was = server.config->db_hosts;
@@ -121,6 +136,7 @@ int main(void)
     tcase_add_test(tc, an_account_without_rows_has_nothing);
     tcase_add_test(tc, balance_is_the_last_checkpoint_plus_the_rows_that_none_has_counted);
     tcase_add_test(tc, spend_is_of_this_day_and_month_of_the_account_and_of_the_key);
+    tcase_add_test(tc, a_request_is_refunded_once);
     tcase_add_test(tc, without_a_database_it_is_unavailable);
     SRunner *runner = srunner_create(suite);
     mariadb_start(&server);

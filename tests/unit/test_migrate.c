@@ -184,7 +184,9 @@ START_TEST(a_database_one_version_ahead_is_served_but_not_migrated)
 {
     int applied;
     char text[200];
-    int newest = files(false);
+    int newest = 0;
+    for (const struct migration *m = migrations; m->sql; m++)
+        newest = m->version > newest ? m->version : newest;
     mariadb_empty(&server);
     ck_assert_int_eq(run(MIGRATE_APPLY, &applied), ERR_OK);
     mariadb_exec(&server,

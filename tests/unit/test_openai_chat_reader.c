@@ -604,6 +604,103 @@ START_TEST(ping_and_end_are_what_clients_expect)
 }
 END_TEST
 
+/* ---- cost ---- */
+
+static void write_cost(void *ctx, const struct reader *r, char dst[READER_COST_SIZE])
+{
+    (void)snprintf(dst, READER_COST_SIZE, "%s%lld", (const char *)ctx,
+                   (long long)r->counts.out_all);
+}
+
+static char cost_prefix[] = "0.00";
+
+#define COST_USAGE "\"usage\":{\"prompt_tokens\":19,\"completion_tokens\":10,\"total_tokens\":29"
+
+START_TEST(cost_goes_into_the_usage_of_a_whole_answer)
+{
+    static const struct {
+        const char *body, *want;
+    } rows[] = {
+        {"{\"choices\":[{}], " COST_USAGE "} , \"model\":\"up-m\",\"x\":1.50}",
+         "{\"choices\":[{}], " COST_USAGE ",\"cost\":0.0010} , \"model\":\"pub\",\"x\":1.50}"                                   },
+        {"{\"model\":\"up-m\",\"choices\":[{}]," COST_USAGE ",\"cost\" : 7.5e-3,\"y\":[]}}",
+         "{\"model\":\"pub\",\"choices\":[{}]," COST_USAGE ",\"cost\" : 0.0010,\"y\":[]}}"                                      },
+        {"{\"choices\":[{}],\"usage\":{}}",                                                  "{\"choices\":[{}],\"usage\":{}}"  },
+        {"{\"choices\":[{}],\"usage\":null}",                                                "{\"choices\":[{}],\"usage\":null}"},
+        {"{\"choices\":[{}]}",                                                               "{\"choices\":[{}]}"               },
+    };
+    for (int i = 0; i < ROWS(rows); i++) {
+        struct reader r = reader_for(BODY(""), "pub", "up-m");
+        struct slice out;
+
+        r.cost_text = write_cost;
+        r.cost_ctx = cost_prefix;
+        ck_assert_int_eq(chat->read_whole(&r, slice_of(rows[i].body), &out), ERR_OK);
+        ck_assert_msg(slice_eq_z(out, rows[i].want), "row %d: %.*s", i, SLICE_FMT(out));
+        reader_clear(&r);
+    }
+}
+END_TEST
+
+START_TEST(cost_goes_into_the_usage_chunk_of_those_who_get_it)
+{
+    struct slice text = slice_of(stream);
+    const char *want =
+        "\"completion_tokens_details\":{\"reasoning_tokens\":3},\"cost\":0.0010}}\n\n";
+    for (size_t cut = 0; cut <= text.n + 1; cut++) {
+        struct reader r = reader_for(WANTED, "pub\"m", "up-m");
+        struct seen s;
+
+        r.cost_text = write_cost;
+        r.cost_ctx = cost_prefix;
+        feed(&s, &r, text, cut);
+        ck_assert_ptr_nonnull(strstr(s.out.p, want));
+        ck_assert_ptr_eq(strstr(s.out.p, "cost"), strstr(s.out.p, want) + strlen(want) - 16);
+        buf_clear(&s.out);
+        reader_clear(&r);
+    }
+}
+END_TEST
+
+START_TEST(cost_is_nowhere_when_the_usage_chunk_is_withheld)
+{
+    struct reader r = reader_for(PLAIN, "pub\"m", "up-m");
+    struct seen s;
+
+    r.cost_text = write_cost;
+    r.cost_ctx = cost_prefix;
+    feed(&s, &r, slice_of(stream), 0);
+    ck_assert_str_eq(s.out.p, stream_for_client);
+    buf_clear(&s.out);
+    reader_clear(&r);
+}
+END_TEST
+
+START_TEST(the_tier_is_the_last_that_the_answer_names)
+{
+    struct reader r = reader_for(PLAIN, "m", "m");
+    struct slice out;
+    struct seen s;
+
+    feed(&s, &r,
+         SLICE("data: {\"choices\":[],\"service_tier\":\"auto\"}\n\n"
+               "data: {\"choices\":[],\"service_tier\":\"priority\"}\n\n"
+               "data: {\"choices\":[],\"service_tier\":null}\n\n"
+               "data: {\"choices\":[],\"service_tier\":7}\n\n"),
+         0);
+    ck_assert_str_eq(r.service_tier, "priority");
+    buf_clear(&s.out);
+    reader_clear(&r);
+    r = reader_for(BODY(""), "m", "m");
+    ck_assert_int_eq(chat->read_whole(&r, SLICE("{\"choices\":[{}]}"), &out), ERR_OK);
+    ck_assert_str_eq(r.service_tier, "");
+    ck_assert_int_eq(
+        chat->read_whole(&r, SLICE("{\"service_tier\":\"flex\",\"choices\":[{}]}"), &out), ERR_OK);
+    ck_assert_str_eq(r.service_tier, "flex");
+    reader_clear(&r);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("openai_chat_reader");
@@ -614,6 +711,10 @@ int main(void)
     suite_add_tcase(suite, cases);
     tcase_add_checked_fixture(cases, setup, teardown);
     tcase_set_timeout(cases, 60);
+    tcase_add_test(cases, cost_goes_into_the_usage_of_a_whole_answer);
+    tcase_add_test(cases, cost_goes_into_the_usage_chunk_of_those_who_get_it);
+    tcase_add_test(cases, cost_is_nowhere_when_the_usage_chunk_is_withheld);
+    tcase_add_test(cases, the_tier_is_the_last_that_the_answer_names);
     tcase_add_test(cases, a_stream_is_overheard_alike_for_every_split);
     tcase_add_loop_test(cases, each_event_has_its_verdict, 0, ROWS(events));
     tcase_add_test(cases, an_error_inside_the_answer_is_kept_for_the_log);

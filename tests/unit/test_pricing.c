@@ -17,7 +17,8 @@
 #define SQL_ROWS 1000
 
 static const struct price no_price = {
-    {-1, -1, -1, -1, -1, -1, -1}
+    {-1,  -1, -1, -1, -1, -1, -1, -1},
+    {0}
 };
 static struct mariadb server;
 
@@ -102,7 +103,11 @@ static int64_t oracle_cost(const struct price *p, const struct usage *u, int64_t
     bn_add_product(sum, u->output - u->reasoning, first_set(a[PRICE_OUTPUT], 0), 1);
     bn_add_product(sum, u->reasoning, first_set(a[PRICE_REASONING], a[PRICE_OUTPUT]), 1);
     bn_add_product(sum, 1, first_set(a[PRICE_REQUEST], 0), MILLION);
-    int64_t out = bn_round_up(sum, group, account);
+    BIGNUM *minimum = BN_new();
+    BN_zero(minimum);
+    bn_add_product(minimum, 1, first_set(a[PRICE_MINIMUM], 0), MILLION);
+    int64_t out = bn_round_up(BN_cmp(sum, minimum) < 0 ? minimum : sum, group, account);
+    BN_free(minimum);
     BN_free(sum);
     return out;
 }
@@ -110,8 +115,11 @@ static int64_t oracle_cost(const struct price *p, const struct usage *u, int64_t
 /* amount_max: per million tokens; tokens_max: each counter. */
 static void random_case(struct price *p, struct usage *u, int64_t amount_max, int64_t tokens_max)
 {
+    *p = no_price;
     for (unsigned i = 0; i < PRICE_UNITS; i++)
         p->amount_nusd[i] = next_random() % 4 ? random_to(amount_max) : -1;
+    if (next_random() % 2)
+        p->amount_nusd[PRICE_MINIMUM] = -1;
     *u = (struct usage){.input = random_to(tokens_max),
                         .cached_input = random_to(tokens_max),
                         .cache_write = random_to(tokens_max),
@@ -258,7 +266,8 @@ END_TEST
 START_TEST(worst_is_reached_at_the_dearest_units)
 {
     struct price p = {
-        {USD(2), USD(1), USD(3), USD(4), USD(10), USD(20), USD(1)}
+        {USD(2),  USD(1), USD(3), USD(4), USD(10), USD(20), USD(1), -1},
+        {0}
     };
     struct usage u = {.cache_write_1h = 1234, .output = 567, .reasoning = 567};
     int64_t cost = 0, worst = 0;
@@ -328,7 +337,7 @@ START_TEST(lines_tell_what_was_charged)
     struct usage u = {.input = 12, .cached_input = 3, .output = 5};
     p.amount_nusd[PRICE_INPUT] = USD(5) / 4;
     p.amount_nusd[PRICE_OUTPUT] = USD(10);
-    pricing_lines(&p, &u, lines, sizeof(lines));
+    pricing_lines(&p, NULL, &u, lines, sizeof(lines));
     ck_assert_str_eq(
         lines,
         "[{\"unit\":\"input_token\",\"count\":12,\"per\":1000000,\"amount\":\"1.250000000\"},"
@@ -336,15 +345,63 @@ START_TEST(lines_tell_what_was_charged)
         "{\"unit\":\"output_token\",\"count\":5,\"per\":1000000,\"amount\":\"10.000000000\"}]");
     p = no_price;
     p.amount_nusd[PRICE_REQUEST] = 1;
-    pricing_lines(&p, &u, lines, sizeof(lines));
+    pricing_lines(&p, NULL, &u, lines, sizeof(lines));
     ck_assert_str_eq(lines,
                      "[{\"unit\":\"request\",\"count\":1,\"per\":1,\"amount\":\"0.000000001\"}]");
     u = (struct usage){0};
     p = no_price;
     p.amount_nusd[PRICE_INPUT] = 1;
     p.amount_nusd[PRICE_OUTPUT] = 1;
-    pricing_lines(&p, &u, lines, sizeof(lines));
+    pricing_lines(&p, NULL, &u, lines, sizeof(lines));
     ck_assert_str_eq(lines, "[]");
+}
+END_TEST
+
+START_TEST(a_minimum_is_charged_in_the_place_of_all_else)
+{
+    char lines[PRICE_LINES_MAX];
+    struct price p = no_price;
+    struct usage u = {.input = 1000, .output = 10};
+    int64_t cost = 0, worst = 0;
+    p.amount_nusd[PRICE_INPUT] = USD(1);
+    p.amount_nusd[PRICE_OUTPUT] = USD(10);
+    p.amount_nusd[PRICE_MINIMUM] = USD(1) / 100;
+    p.id[PRICE_MINIMUM] = 9;
+    ck_assert_int_eq(pricing_cost(&p, &u, MILLION, 2 * MILLION, &cost), ERR_OK);
+    ck_assert_int_eq(cost, USD(2) / 100);
+    ck_assert_int_eq(pricing_worst(&p, 10, 10, MILLION, MILLION, &worst), ERR_OK);
+    ck_assert_int_eq(worst, USD(1) / 100);
+    pricing_lines(&p, NULL, &u, lines, sizeof(lines));
+    ck_assert_str_eq(lines,
+                     "[{\"unit\":\"minimum\",\"count\":1,\"per\":1,\"amount\":\"0.010000000\","
+                     "\"price_id\":9}]");
+    u.output = 1000; /* 0.011 in all: above it */
+    ck_assert_int_eq(pricing_cost(&p, &u, MILLION, MILLION, &cost), ERR_OK);
+    ck_assert_int_eq(cost, USD(11) / 1000);
+    p.amount_nusd[PRICE_INPUT] = p.amount_nusd[PRICE_OUTPUT] = 0;
+    p.amount_nusd[PRICE_MINIMUM] = 0; /* nothing is nothing, not a minimum */
+    pricing_lines(&p, NULL, &u, lines, sizeof(lines));
+    ck_assert_ptr_null(strstr(lines, "minimum"));
+}
+END_TEST
+
+START_TEST(lines_tell_what_the_channel_costs_beside_it)
+{
+    char lines[PRICE_LINES_MAX];
+    struct price p = no_price, channel = no_price;
+    struct usage u = {.input = 12, .cached_input = 3, .output = 5};
+    p.amount_nusd[PRICE_REQUEST] = USD(1);
+    p.id[PRICE_REQUEST] = 4;
+    channel.amount_nusd[PRICE_INPUT] = USD(2);
+    channel.amount_nusd[PRICE_OUTPUT] = USD(8);
+    channel.id[PRICE_INPUT] = 5;
+    pricing_lines(&p, &channel, &u, lines, sizeof(lines));
+    ck_assert_str_eq(
+        lines,
+        "[{\"unit\":\"input_token\",\"count\":12,\"per\":1000000,\"channel\":\"2.000000000\"},"
+        "{\"unit\":\"cached_input_token\",\"count\":3,\"per\":1000000,\"channel\":\"2.000000000\"},"
+        "{\"unit\":\"output_token\",\"count\":5,\"per\":1000000,\"channel\":\"8.000000000\"},"
+        "{\"unit\":\"request\",\"count\":1,\"per\":1,\"amount\":\"1.000000000\",\"price_id\":4}]");
 }
 END_TEST
 
@@ -354,27 +411,34 @@ START_TEST(the_longest_lines_fit)
     struct price p;
     struct usage u = {INT64_MAX, INT64_MAX,     INT64_MAX, INT64_MAX,
                       INT64_MAX, INT64_MAX / 2, true,      false};
-    for (unsigned i = 0; i < PRICE_UNITS; i++)
+    for (unsigned i = 0; i < PRICE_UNITS; i++) {
         p.amount_nusd[i] = MONEY_MAX_NUSD;
-    pricing_lines(&p, &u, lines, sizeof(lines));
+        p.id[i] = INT64_MAX;
+    }
+    pricing_lines(&p, &p, &u, lines, sizeof(lines));
     ck_assert_int_eq(lines[strlen(lines) - 1], ']');
 }
 END_TEST
 
 /* ---- against MariaDB ---- */
 
-static void insert_row(int i, const struct price *p, const struct usage *u, int64_t group,
-                       int64_t account, int64_t cost)
+static void insert_row(int i, const struct price *p, const struct price *channel,
+                       const struct usage *u, int64_t group, int64_t account)
 {
-    char lines[PRICE_LINES_MAX], id[ULID_SIZE], money[MONEY_TEXT_SIZE];
-    pricing_lines(p, u, lines, sizeof(lines));
+    char lines[PRICE_LINES_MAX], id[ULID_SIZE], money[MONEY_TEXT_SIZE], paid[MONEY_TEXT_SIZE];
+    int64_t cost = 0, channel_cost = 0;
+    ck_assert_int_eq(pricing_cost(p, u, group, account, &cost), ERR_OK);
+    ck_assert_int_eq(pricing_cost(channel, u, MILLION, MILLION, &channel_cost), ERR_OK);
+    pricing_lines(p, channel, u, lines, sizeof(lines));
     snprintf(id, sizeof(id), "%026d", i);
     mariadb_exec(&server,
                  "INSERT INTO usage_log (request_id, account_id, api_key_id, group_id, endpoint, "
-                 "model, client_format, status, price_lines, price_multiplier, cost,"
-                 " process_id, created_at) VALUES ('%s', 1, 1, 1, 'x', 'x', 'x', 'ok', '%s', %lld "
-                 "* 0.000001 * %lld * 0.000001, %s, '%s', UTC_TIMESTAMP(3))",
-                 id, lines, (long long)group, (long long)account, money_print(money, cost), id);
+                 "model, client_format, status, price_lines, price_multiplier, cost, "
+                 "channel_cost, process_id, created_at) VALUES ('%s', 1, 1, 1, 'x', 'x', 'x', "
+                 "'ok', '%s', %lld "
+                 "* 0.000001 * %lld * 0.000001, %s, %s, '%s', UTC_TIMESTAMP(3))",
+                 id, lines, (long long)group, (long long)account, money_print(money, cost),
+                 money_print(paid, channel_cost), id);
 }
 
 START_TEST(every_cost_recomputes_in_sql_to_the_last_digit)
@@ -383,19 +447,22 @@ START_TEST(every_cost_recomputes_in_sql_to_the_last_digit)
     mariadb_fresh(&server);
     mariadb_exec(&server, "BEGIN");
     while (rows < SQL_ROWS) {
-        struct price p;
+        struct price p, channel;
         struct usage u;
         int64_t cost, group = random_to(1000 * MILLION), account = random_to(1000 * MILLION);
         bool huge = next_random() % 4 == 0;
+        random_case(&channel, &u, USD(1000), MILLION);
         random_case(&p, &u, huge ? MONEY_MAX_NUSD : USD(1000), huge ? INT64_MAX : 10 * MILLION);
         if (next_random() % 3 == 0)
             group = account = MILLION;
-        if (!pricing_cost(&p, &u, group, account, &cost))
-            insert_row(rows++, &p, &u, group, account, cost);
+        if (!pricing_cost(&p, &u, group, account, &cost) &&
+            !pricing_cost(&channel, &u, MILLION, MILLION, &cost))
+            insert_row(rows++, &p, &channel, &u, group, account);
     }
     mariadb_exec(&server, "COMMIT");
     ck_assert_int_eq(
-        mariadb_number(&server, "SELECT COUNT(*) FROM v_usage_recomputed WHERE recomputed = cost"),
+        mariadb_number(&server, "SELECT COUNT(*) FROM v_usage_recomputed WHERE recomputed = cost "
+                                "AND recomputed_channel = channel_cost"),
         SQL_ROWS);
     ck_assert_int_gt(
         mariadb_number(&server, "SELECT COUNT(*) FROM v_usage_recomputed WHERE cost > 0"),
@@ -422,6 +489,8 @@ int main(void)
     tcase_add_test(tc, affordable_output_knows_nothing_and_everything);
     tcase_add_test(tc, the_dearest_of_two_bounds_both);
     tcase_add_test(tc, lines_tell_what_was_charged);
+    tcase_add_test(tc, a_minimum_is_charged_in_the_place_of_all_else);
+    tcase_add_test(tc, lines_tell_what_the_channel_costs_beside_it);
     tcase_add_test(tc, the_longest_lines_fit);
     tcase_add_test(tc, every_cost_recomputes_in_sql_to_the_last_digit);
     SRunner *runner = srunner_create(suite);
