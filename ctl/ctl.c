@@ -9,8 +9,11 @@
 #include <string.h>
 
 static const struct ctl_command commands[] = {
-    {"migrate", NULL,    "", 0, 0, ctl_migrate_options, "update the schema",  ctl_migrate     },
-    {"config",  "print", "", 0, 0, NULL,                "print all settings", ctl_config_print},
+    {"migrate", NULL,    "", 0, 0, ctl_migrate_options,      "update the schema",        ctl_migrate     },
+    {"upkeep",  NULL,    "", 0, 0, ctl_upkeep_options,       "do what is due; for cron", ctl_upkeep      },
+    {"ledger",  "check", "", 0, 0, ctl_ledger_check_options,
+     "do the books agree? 0, 1 no, 2 not checked",                                       ctl_ledger_check},
+    {"config",  "print", "", 0, 0, NULL,                     "print all settings",       ctl_config_print},
 };
 
 #define COMMANDS_N (sizeof(commands) / sizeof(commands[0]))
