@@ -15,14 +15,6 @@
 #define DENIED_MS    INT64_C(3600000) /* how long a right that was missing is not asked for again */
 #define OUTCOME_STOP "stopped before its end"
 
-struct chores {
-    const struct config *config;
-    struct db *db; /* while it runs */
-    char id[ULID_SIZE];
-    int64_t denied_until_ms;
-    atomic_bool is_cancelled;
-};
-
 struct chore {
     const char *name;
     int64_t every_s;
@@ -41,6 +33,14 @@ static const struct chore all[] = {
 };
 
 #define CHORES_N (sizeof(all) / sizeof(all[0]))
+
+struct chores {
+    const struct config *config;
+    struct db *db; /* while it runs */
+    char id[ULID_SIZE];
+    int64_t denied_until_ms[CHORES_N];
+    atomic_bool is_cancelled;
+};
 
 struct chores *chores_new(const struct config *config)
 {
@@ -119,11 +119,11 @@ static enum err run_due(struct chores *c, const struct chores_options *o, int *f
         int64_t now = clock_mono_ms();
         if (atomic_load(&c->is_cancelled))
             break;
-        if (all[i].wants_ddl && now < c->denied_until_ms)
+        if (all[i].wants_ddl && now < c->denied_until_ms[i])
             continue;
         enum err one = run_one(c, &all[i], o);
         if (one == ERR_FORBIDDEN)
-            c->denied_until_ms = now + DENIED_MS;
+            c->denied_until_ms[i] = now + DENIED_MS;
         if (one == ERR_DB_DOWN)
             e = one;
         else if (one && one != ERR_BUSY)
