@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define KEEP_MONTHS_MAX 1200
-#define LATE_DAYS       3    /* a month is over for this long before it goes */
+#define LATE_DAYS       3 /* a month is over for this long before it goes */
 #define ERRNO_DENIED    1142
 #define ERRNO_NO_TABLE  1146 /* another leader was faster */
 #define SQL_SIZE        128
