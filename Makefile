@@ -96,7 +96,7 @@ $(B)/tests/e2e/e2e: $(E2E_OBJ) $(B)/obj/tests/unit/mariadb.o $(B)/libaipass.a
 export SAN
 export AIPASS_BUILD := $(CURDIR)/$(B)
 
-.PHONY: provider unit-tests e2e-tests bench-tools run deps test unit e2e sdk lint format bench help
+.PHONY: provider unit-tests e2e-tests bench-tools run reconcile deps test unit e2e sdk lint format bench bench-reconcile help
 provider: $(B)/tests/provider/provider
 unit-tests: $(UNIT_BIN)
 e2e-tests: all provider $(B)/tests/e2e/e2e
@@ -104,6 +104,12 @@ bench-tools: $(B)/tests/bench/load
 
 run:
 	@etc/run.sh
+
+# The database of `make run`, which must be running.
+VAR    ?= var
+CONFIG ?= $(VAR)/etc/aipass.conf
+reconcile: $(B)/aipassctl
+	@$(B)/aipassctl ledger check --config $(CONFIG)
 
 deps:
 	@etc/install-deps.sh build run test lint bench
@@ -124,15 +130,20 @@ format:
 bench: all provider bench-tools
 	@tests/bench/run.sh
 
+bench-reconcile: all
+	@tests/bench/reconcile.sh
+
 help:
 	@echo 'make            build the gateway and aipassctl into $(B)/'
 	@echo 'make run        build it, serve it here with a demo account and a demo provider; Ctrl-C ends it'
 	@echo '                VAR=dir PORT=n FRESH=1 CHECK=1 PROVIDER_OPENAI_API_KEY=key PROVIDER_OPENAI_BASE_URL=url'
+	@echo 'make reconcile  do the books of make run agree? VAR=dir CONFIG=file'
 	@echo 'make test       all tests; make unit, make e2e, make sdk: a part of them'
 	@echo '                SAN=address,undefined or SAN=thread: with a sanitizer'
 	@echo 'make lint       layout, static analysis, the rules of CONTRIBUTING.md'
 	@echo 'make format     lay out all C files'
 	@echo 'make bench      measure latency and throughput'
+	@echo 'make bench-reconcile  how long a million requests take to check; ROWS=n'
 	@echo 'make deps       install the Debian packages that all of these need'
 	@echo 'make clean      remove what was built; var/, where make run keeps its data, stays'
 

@@ -82,6 +82,13 @@ void ulid_make(char *dst)
     dst[ULID_CHARS] = '\0';
 }
 
+void ulid_floor(char *dst, int64_t wall_ms)
+{
+    assert(wall_ms >= 0 && wall_ms <= ULID_MS_MAX);
+    put_base32(dst, (uint64_t)wall_ms, ULID_TIME_CHARS);
+    dst[ULID_TIME_CHARS] = '\0';
+}
+
 int64_t ulid_wall_ms(const char *ulid)
 {
     uint64_t ms = 0;

@@ -7,9 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ULID_CHARS     26
-#define ULID_SIZE      (ULID_CHARS + 1) /* with its NUL */
-#define CLOCK_SQL_SIZE 24               /* "2026-11-22 15:19:00.123" with its NUL */
+#define ULID_CHARS      26
+#define ULID_SIZE       (ULID_CHARS + 1) /* with its NUL */
+#define ULID_FLOOR_SIZE 11
+#define CLOCK_SQL_SIZE  24 /* "2026-11-22 15:19:00.123" with its NUL */
 
 /* clock_mono_ms - since an unspecified start; never goes back. clock_mono_us - the same in
  * microseconds. */
@@ -24,6 +25,9 @@ void clock_sql(char *dst, int64_t wall_ms);
  * of time, 80 bits of getrandom. Two calls in one millisecond are not ordered. dst: ULID_SIZE
  * bytes. Blocks never after boot. */
 void ulid_make(char *dst);
+/* ulid_floor - the first characters that ULIDs of wall_ms have: as text it is above every ULID of
+ * before and not above any of then and later. wall_ms: 0 to 2^48-1. dst: ULID_FLOOR_SIZE bytes. */
+void ulid_floor(char *dst, int64_t wall_ms);
 /* ulid_wall_ms - the time inside a ULID; -1 when it is not one. */
 int64_t ulid_wall_ms(const char *ulid);
 

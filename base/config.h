@@ -37,6 +37,7 @@ struct config {
     int64_t db_connections_max;
     int64_t db_timeout_ms; /* connect, read and write, each */
     int64_t db_idle_ms;    /* an idle connection is closed after this */
+    int64_t upkeep_ms;     /* a process looks for due upkeep this often; 0: never, cron does */
     int64_t catalog_ms;    /* models, prices and channels are re-read at this age */
     int64_t key_fresh_ms;  /* a cached key is used without asking up to this age */
     int64_t key_stale_ms;  /* ... and up to this one while the database is down */

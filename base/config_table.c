@@ -74,6 +74,10 @@ const struct setting settings[] = {
         "For connect, read and write, each.")},
     {COUNT(db_idle_ms, 0, HOUR_MS, "10000",
         "An idle connection is closed after this.")},
+    {COUNT(upkeep_ms, 0, HOUR_MS, "10000",
+        "How often a busy process looks whether upkeep (checkpoints, daily sums, partitions) is\n"
+        "due, which one process does for all. 0: never; cron runs aipassctl upkeep instead, as\n"
+        "it must where no process lives long.")},
     {COUNT(catalog_ms, 100, MINUTE_MS, "4000",
         "Models, prices, channels and settings are read again at this age.")},
     {COUNT(key_fresh_ms, 0, MINUTE_MS, "900",

@@ -9,11 +9,14 @@
 #include <string.h>
 
 static const struct ctl_command commands[] = {
-    {"migrate", NULL,     "",             0, 0, ctl_migrate_options, "update the schema",             ctl_migrate     },
-    {"config",  "print",  "",             0, 0, NULL,                "print all settings",            ctl_config_print},
-    {"redeem",  "create", "",             0, 0, ctl_redeem_options,  "make redeem codes, shown once",
-     ctl_redeem_create                                                                                                },
-    {"redeem",  "use",    "CODE ACCOUNT", 2, 2, NULL,                "credit a code to an account",   ctl_redeem_use  },
+    {"migrate", NULL,     "",             0, 0, ctl_migrate_options,      "update the schema",             ctl_migrate     },
+    {"config",  "print",  "",             0, 0, NULL,                     "print all settings",            ctl_config_print},
+    {"redeem",  "create", "",             0, 0, ctl_redeem_options,       "make redeem codes, shown once",
+     ctl_redeem_create                                                                                                     },
+    {"redeem",  "use",    "CODE ACCOUNT", 2, 2, NULL,                     "credit a code to an account",   ctl_redeem_use  },
+    {"upkeep",  NULL,     "",             0, 0, ctl_upkeep_options,       "do what is due; for cron",      ctl_upkeep      },
+    {"ledger",  "check",  "",             0, 0, ctl_ledger_check_options,
+     "do the books agree? 0, 1 no, 2 not checked",                                                         ctl_ledger_check},
 };
 
 #define COMMANDS_N (sizeof(commands) / sizeof(commands[0]))

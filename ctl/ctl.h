@@ -15,6 +15,9 @@ enum ctl_exit {
     CTL_OK = 0,
     CTL_FAILED = 1,
     CTL_USAGE = 2, /* called wrongly; the text says how */
+    /* ledger check, as diff does: */
+    CTL_DIFFERENT = 1,
+    CTL_NOT_CHECKED = 2,
 };
 
 /* One option of a command. */
@@ -60,6 +63,10 @@ enum ctl_exit ctl_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)
 /* The commands. */
 extern const struct ctl_option ctl_migrate_options[];
 enum ctl_exit ctl_migrate(const struct ctl_args *args);
+extern const struct ctl_option ctl_upkeep_options[];
+enum ctl_exit ctl_upkeep(const struct ctl_args *args);
+extern const struct ctl_option ctl_ledger_check_options[];
+enum ctl_exit ctl_ledger_check(const struct ctl_args *args);
 enum ctl_exit ctl_config_print(const struct ctl_args *args);
 extern const struct ctl_option ctl_redeem_options[];
 enum ctl_exit ctl_redeem_create(const struct ctl_args *args);

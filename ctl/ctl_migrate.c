@@ -1,7 +1,9 @@
 #include "ctl/ctl.h"
 
 #include "db/db.h"
+#include "db/leader.h"
 #include "db/migrate.h"
+#include "db/partition.h"
 
 #include <stdio.h>
 
@@ -12,6 +14,26 @@ const struct ctl_option ctl_migrate_options[] = {
     {"dry-run", NULL, "only tell what would be applied"},
     {NULL,      NULL, NULL                             },
 };
+
+/* The user of the gateway may not change tables, this one may: months ahead are made here. */
+static void make_partitions(struct db *db)
+{
+    struct db_conn *c = NULL;
+    int64_t now_ms = 0;
+    int made = 0;
+    enum err e = db_take(db, &c);
+    if (!e)
+        e = leader_now(c, &now_ms);
+    db_give(db, c);
+    if (!e)
+        e = partition_ensure(db, now_ms, false, &made);
+    if (e == ERR_FULL)
+        puts("usage_log: p_max holds many rows; aipassctl upkeep --reorganize splits it");
+    else if (e)
+        printf("usage_log: no partitions were made: %s\n", err_name(e));
+    else if (made)
+        printf("usage_log: %d monthly partitions made\n", made);
+}
 
 enum ctl_exit ctl_migrate(const struct ctl_args *args)
 {
@@ -27,6 +49,8 @@ enum ctl_exit ctl_migrate(const struct ctl_args *args)
         int applied = 0;
         db_set_read_timeout(db, STATEMENT_MS);
         e = migrate_run(db, mode, stdout, &applied);
+        if (!e && mode == MIGRATE_APPLY)
+            make_partitions(db);
     }
     db_free(db);
     config_free(config);

@@ -1,5 +1,7 @@
 #include "db/ledger.h"
 
+#include "db/calendar.h"
+
 #include <stdbool.h>
 
 /* One statement: between two a flush could move money from leases to the ledger, and it would be
@@ -25,36 +27,56 @@ static enum err read_balance(struct db_conn *c, int64_t account_id, struct ledge
     return ERR_OK;
 }
 
-#define ULID_TIME_CHARS 10
-#define DAY_MS          INT64_C(86400000)
+static const char sql_clock[] =
+    "SELECT CAST(UNIX_TIMESTAMP(UTC_TIMESTAMP(3)) * 1000 AS SIGNED), (SELECT u.mark FROM upkeep u"
+    " WHERE u.name = 'rollup')";
 
-/* The beginning that all ULIDs of wall_ms and later are not below (github.com/ulid/spec: 48 bits
- * of time first, Crockford's base 32). */
-static void ulid_floor(char *dst, int64_t wall_ms)
-{
-    static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-    dst[ULID_TIME_CHARS] = '\0';
-    for (int i = ULID_TIME_CHARS - 1; i >= 0; i--) {
-        dst[i] = digits[wall_ms & 31];
-        wall_ms >>= 5;
-    }
-}
-
-static const char sql_month[] =
-    "SELECT CAST(UNIX_TIMESTAMP(DATE_FORMAT(UTC_TIMESTAMP(), '%Y-%m-01')) AS SIGNED)";
-
-/* The rows of this month, by the database's clock, in up to four parts: of today or before, of
- * the key or of others. A request counts when it was accepted: created_at. request_id only leads
- * the index there. The time is limited here, so that an account with very many rows does not
- * look like a database that is down. */
+/* This month by the database's clock, in up to four parts: of today or before, of the key or of
+ * others; a request belongs to the day of its id. Days before the mark come from their roll-up, so
+ * that an account with very many rows is as fast as any; later ones from usage_log. The time is
+ * limited, so that one with very many since then does not look like a database that is down. */
 static const char sql_spend[] =
     "SET STATEMENT max_statement_time = 1 FOR"
-    " SELECT created_at >= UTC_DATE() AS is_today, api_key_id = ? AS is_key, COUNT(*),"
+    " SELECT FALSE AS is_today, api_key_id = ? AS is_key, SUM(requests),"
+    " SUM(input_tokens + cached_input_tokens + cache_write_tokens + cache_write_1h_tokens),"
+    " SUM(output_tokens), SUM(cost)"
+    " FROM usage_daily WHERE account_id = ? AND day >= ? AND day < ? GROUP BY is_key"
+    " UNION ALL"
+    " SELECT request_id >= ? AS is_today, api_key_id = ? AS is_key, COUNT(*),"
     " SUM(input_tokens + cached_input_tokens + cache_write_tokens + cache_write_1h_tokens), "
     "SUM(output_tokens), SUM(cost)"
-    " FROM usage_log WHERE account_id = ? AND request_id >= ? AND created_at >= "
-    "DATE_FORMAT(UTC_TIMESTAMP(), '%Y-%m-01')"
+    " FROM usage_log WHERE account_id = ? AND request_id >= ?"
     " GROUP BY is_today, is_key";
+
+/* What the two halves of sql_spend begin and end with. */
+struct period {
+    char month[CALENDAR_DAY_SIZE];   /* its first day */
+    char mark[CALENDAR_DAY_SIZE];    /* roll-ups are before it */
+    char today_id[ULID_FLOOR_SIZE];  /* where the ids of today begin */
+    char logged_id[ULID_FLOOR_SIZE]; /* ... and those that no roll-up has */
+};
+
+static enum err read_period(struct db_conn *c, struct period *p)
+{
+    struct db_stmt *s = NULL;
+    int64_t mark = 0;
+    enum err e = db_run(c, sql_clock, NULL, 0, &s);
+    if (!e)
+        e = db_next(s);
+    if (e)
+        return e;
+    int64_t today = calendar_day_of_ms(db_col_i64(s, 0));
+    int64_t month = calendar_first_day(calendar_month_of_day(today));
+    if (db_col_is_null(s, 1) || calendar_parse_day(db_col_text(s, 1), &mark) || mark < month)
+        mark = month;
+    if (mark > today)
+        mark = today;
+    calendar_print_day(p->month, month);
+    calendar_print_day(p->mark, mark);
+    calendar_floor(p->today_id, today);
+    calendar_floor(p->logged_id, mark);
+    return ERR_OK;
+}
 
 static void add(struct ledger_spend *to, const struct ledger_spend *part)
 {
@@ -64,30 +86,19 @@ static void add(struct ledger_spend *to, const struct ledger_spend *part)
     to->cost_nusd += part->cost_nusd;
 }
 
-static enum err read_month(struct db_conn *c, int64_t *start_s)
-{
-    struct db_stmt *s = NULL;
-    enum err e = db_run(c, sql_month, NULL, 0, &s);
-    if (!e)
-        e = db_next(s);
-    if (!e)
-        *start_s = db_col_i64(s, 0);
-    return e;
-}
-
 static enum err read_spend(struct db_conn *c, int64_t account_id, int64_t api_key_id,
                            struct ledger_summary *out)
 {
-    char first_id[ULID_TIME_CHARS + 1];
-    int64_t start_s = 0;
+    struct period p;
     struct db_stmt *s = NULL;
-    enum err e = read_month(c, &start_s);
+    enum err e = read_period(c, &p);
     if (e)
         return e;
-    /* Ids come from the gateways' clocks: a day covers any that are worth serving with. */
-    ulid_floor(first_id, start_s * 1000 - DAY_MS);
-    struct db_value params[] = {DB_INT(api_key_id), DB_INT(account_id), DB_STRZ(first_id)};
-    e = db_run(c, sql_spend, params, 3, &s);
+    struct db_value key = DB_INT(api_key_id), account = DB_INT(account_id);
+    struct db_value params[] = {
+        key, account, DB_STRZ(p.month),    DB_STRZ(p.mark), DB_STRZ(p.today_id),
+        key, account, DB_STRZ(p.logged_id)};
+    e = db_run(c, sql_spend, params, sizeof(params) / sizeof(params[0]), &s);
     while (!e && !(e = db_next(s))) {
         struct ledger_spend part = {db_col_i64(s, 2), db_col_i64(s, 3), db_col_i64(s, 4),
                                     db_col_nusd(s, 5)};

@@ -74,7 +74,18 @@ WHERE a.status = 'active' AND b.balance <= 0 AND EXISTS (SELECT 1 FROM api_keys 
 UNION ALL
 SELECT 'process not seen', CONCAT(p.host, ' ', p.id), 'its leases stay reserved: start a process on that host to adopt them, or DELETE its row in processes when the host is lost for good'
 FROM processes p
-WHERE p.seen_at < UTC_TIMESTAMP(3) - INTERVAL 1 MINUTE AND EXISTS (SELECT 1 FROM leases l WHERE l.process_id = p.id AND l.amount > 0);
+WHERE p.seen_at < UTC_TIMESTAMP(3) - INTERVAL 1 MINUTE AND EXISTS (SELECT 1 FROM leases l WHERE l.process_id = p.id AND l.amount > 0)
+UNION ALL
+SELECT 'usage_log has no partition for its newest rows', 'p_max', 'run aipassctl upkeep as the user who may change tables; with --reorganize when p_max holds many rows'
+FROM (
+  -- Not PARTITION (p_max): LOCK TABLES on such a view, as mariadb-dump does, and then SHOW CREATE TABLE end MariaDB 10.11 with a signal.
+  SELECT 1 FROM usage_log u WHERE u.request_id >= COALESCE((
+    SELECT MAX(REPLACE(p.partition_description, '''', '')) FROM information_schema.partitions p
+    WHERE p.table_schema = DATABASE() AND p.table_name = 'usage_log' AND p.partition_name <> 'p_max'), '') LIMIT 1) x
+UNION ALL
+SELECT 'upkeep is late', t.name, CONCAT('run aipassctl upkeep from cron, for partition and retention as the user who may change tables. Its last outcome: ', t.outcome)
+FROM upkeep t
+WHERE t.due_at < UTC_TIMESTAMP(3) - INTERVAL 1 DAY;
 
 -- Each request's cost computed again from its price lines, to the last digit: cost + shortfall = recomputed, channel_cost = recomputed_channel.
 -- Where the least price of a request was charged, its line alone has an amount. count * amount * (1000000 / per) is millionths of a USD, so that
@@ -124,3 +135,68 @@ LEFT JOIN (
   GROUP BY x.api_key_id
 ) h ON h.api_key_id = k.id
 WHERE k.spend_limit IS NOT NULL OR k.spend_limit_day IS NOT NULL OR k.spend_limit_month IS NOT NULL;
+-- Reconciliation: each view lists what does not agree, and is empty when all is well. `aipassctl ledger check` reads them all.
+
+-- Each checkpoint is the one before plus the rows that it marks, of its own account.
+CREATE OR REPLACE SQL SECURITY INVOKER VIEW v_reconcile_checkpoints AS
+SELECT c.account_id, CONCAT('checkpoint ', c.id) AS subject, c.previous + COALESCE(m.amount, 0) AS expected, c.balance AS found
+FROM (
+  SELECT k.id, k.account_id, k.balance, COALESCE(LAG(k.balance) OVER (PARTITION BY k.account_id ORDER BY k.id), 0) AS previous
+  FROM checkpoints k) c
+LEFT JOIN (
+  SELECT l.account_id, l.checkpoint_id, SUM(l.amount) AS amount
+  FROM ledger l WHERE l.checkpoint_id IS NOT NULL GROUP BY l.account_id, l.checkpoint_id) m ON m.checkpoint_id = c.id AND m.account_id = c.account_id
+WHERE c.balance <> c.previous + COALESCE(m.amount, 0)
+UNION ALL
+SELECT l.account_id, CONCAT('ledger row ', l.id, ' has the checkpoint of account ', c.account_id), 0, l.amount
+FROM ledger l STRAIGHT_JOIN checkpoints c ON c.id = l.checkpoint_id
+WHERE l.account_id <> c.account_id;
+
+-- What each account's requests cost is what its ledger was charged; months that were dropped count by their roll-up.
+-- One walk through usage_log: by its index of accounts each row would be a read of its own.
+CREATE OR REPLACE SQL SECURITY INVOKER VIEW v_reconcile_usage AS
+SELECT t.account_id, 'usage against ledger' AS subject, SUM(t.used) AS expected, SUM(t.charged) AS found
+FROM (
+  SELECT u.account_id, SUM(u.cost) AS used, 0 AS charged FROM usage_log u IGNORE INDEX (usage_log_account) GROUP BY u.account_id
+  UNION ALL SELECT d.account_id, SUM(d.cost), 0 FROM usage_daily d WHERE d.is_dropped GROUP BY d.account_id
+  UNION ALL SELECT l.account_id, 0, -SUM(l.amount) FROM ledger l WHERE l.kind = 'usage' GROUP BY l.account_id) t
+GROUP BY t.account_id HAVING SUM(t.used) <> SUM(t.charged);
+
+-- Leases belong to processes that live, and never exceed the balance. expected: at most, or the newest time; found: what there is.
+CREATE OR REPLACE SQL SECURITY INVOKER VIEW v_reconcile_leases AS
+SELECT l.account_id, CONCAT('lease of process ', l.process_id, IF(p.id IS NULL, ', which has no row', CONCAT(' on ', p.host, ', not seen since ', p.seen_at))) AS subject,
+  0 AS expected, l.amount AS found
+FROM leases l LEFT JOIN processes p ON p.id = l.process_id
+WHERE p.id IS NULL OR (p.seen_at < UTC_TIMESTAMP(3) - INTERVAL 1 MINUTE AND l.amount > 0)
+UNION ALL
+SELECT t.account_id, 'leases above the balance', t.balance, t.leased
+FROM (
+  SELECT s.account_id, SUM(s.amount) AS leased,
+    COALESCE((SELECT c.balance FROM checkpoints c WHERE c.account_id = s.account_id ORDER BY c.id DESC LIMIT 1), 0)
+    + COALESCE((SELECT SUM(g.amount) FROM ledger g WHERE g.account_id = s.account_id AND g.checkpoint_id IS NULL), 0) AS balance
+  FROM leases s GROUP BY s.account_id) t
+WHERE t.leased > 0 AND t.leased > t.balance;
+
+-- Each request cost what its price lines say. An interrupted one is charged by its slot and has none.
+CREATE OR REPLACE SQL SECURITY INVOKER VIEW v_reconcile_costs AS
+SELECT u.account_id, CONCAT('request ', r.request_id) AS subject, r.recomputed AS expected, r.cost + r.shortfall AS found
+FROM v_usage_recomputed r JOIN usage_log u ON u.request_id = r.request_id
+WHERE r.cost + r.shortfall <> r.recomputed AND u.status <> 'interrupted';
+
+-- Each day's roll-up is the sum of its rows, unless rows came later: then it will be made again. The ten characters that begin a request id are its
+-- time in milliseconds, in Crockford's base 32, of which CONV knows only the digits.
+CREATE OR REPLACE SQL SECURITY INVOKER VIEW v_reconcile_daily AS
+SELECT 0 AS account_id, CONCAT('roll-up of ', d.day) AS subject, COALESCE(u.cost, 0) AS expected, COALESCE(s.cost, 0) AS found
+FROM usage_days d
+LEFT JOIN (SELECT y.day, SUM(y.requests) AS requests, SUM(y.cost) AS cost FROM usage_daily y WHERE NOT y.is_dropped GROUP BY y.day) s ON s.day = d.day
+LEFT JOIN (
+  SELECT DATE(DATE_ADD('1970-01-01', INTERVAL h.hours HOUR)) AS day, SUM(h.requests) AS requests, SUM(h.cost) AS cost
+  FROM (
+    SELECT CONV(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(
+        LEFT(x.request_id, 10), 'J', 'I'), 'K', 'J'), 'M', 'K'), 'N', 'L'), 'P', 'M'), 'Q', 'N'), 'R', 'O'), 'S', 'P'), 'T', 'Q'), 'V', 'R'), 'W', 'S'),
+        'X', 'T'), 'Y', 'U'), 'Z', 'V'), 32, 10) DIV 3600000 AS hours,
+      COUNT(*) AS requests, SUM(x.cost) AS cost
+    FROM usage_log x IGNORE INDEX (usage_log_account, usage_log_key) GROUP BY hours) h
+  GROUP BY day) u ON u.day = d.day
+WHERE COALESCE(u.requests, 0) <= d.rows_n
+  AND (COALESCE(s.requests, 0) <> COALESCE(u.requests, 0) OR COALESCE(s.cost, 0) <> COALESCE(u.cost, 0) OR d.rows_n <> COALESCE(u.requests, 0));

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "db/catalog.h"
+#include "db/chores_thread.h"
 #include "db/key.h"
 #include "db/money.h"
 #include "handlers/app.h"
@@ -17,6 +18,7 @@
 struct upkeep {
     const struct app *app;
     pthread_t thread;
+    struct chores_thread *chores; /* NULL: this process does none */
     atomic_bool is_asleep;
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -25,11 +27,13 @@ struct upkeep {
 };
 
 /* One round; false: nothing is in use, nothing is held. */
-static bool run_once(const struct app *app)
+static bool run_once(const struct app *app, struct chores_thread *chores)
 {
     bool is_busy = key_refresh(app->keys);
     is_busy |= catalog_refresh(app->catalogs);
     is_busy |= money_upkeep(app->money);
+    if (is_busy)
+        chores_thread_poke(chores);
     transfer_pool_upkeep(app->transfers);
     is_busy |= db_tidy(app->db);
     return is_busy;
@@ -61,7 +65,7 @@ static void *run(void *arg)
     struct upkeep *u = arg;
     bool is_busy = true;
     while (wait_for_next(u, is_busy))
-        is_busy = run_once(u->app);
+        is_busy = run_once(u->app, u->chores);
     return NULL;
 }
 
@@ -77,6 +81,8 @@ enum err upkeep_start(const struct app *app, struct upkeep **out)
     pthread_mutex_init(&u->lock, NULL);
     pthread_cond_init(&u->changed, &monotonic);
     pthread_condattr_destroy(&monotonic);
+    if (app->config->upkeep_ms && chores_thread_start(app->config, &u->chores) != ERR_OK)
+        log_error("upkeep_not_started", "part=chores");
     pthread_attr_t attr;
     pthread_attr_init(&attr);
     pthread_attr_setstacksize(&attr, STACK_BYTES);
@@ -84,6 +90,7 @@ enum err upkeep_start(const struct app *app, struct upkeep **out)
     pthread_attr_destroy(&attr);
     if (failed != 0) {
         log_error("upkeep_not_started", "errno=%d", failed);
+        chores_thread_stop(u->chores);
         pthread_cond_destroy(&u->changed);
         pthread_mutex_destroy(&u->lock);
         free(u);
@@ -112,6 +119,7 @@ void upkeep_stop(struct upkeep *u)
     pthread_cond_signal(&u->changed);
     pthread_mutex_unlock(&u->lock);
     pthread_join(u->thread, NULL);
+    chores_thread_stop(u->chores);
     pthread_cond_destroy(&u->changed);
     pthread_mutex_destroy(&u->lock);
     free(u);

@@ -34,6 +34,7 @@ const struct invariant invariants[] = {
      "t.charged) SEPARATOR '; ') FROM ("
      "  SELECT account_id, SUM(used) AS used, SUM(charged) AS charged FROM ("
      "    SELECT account_id, cost AS used, 0 AS charged FROM usage_log"
+     "    UNION ALL SELECT account_id, cost, 0 FROM usage_daily WHERE is_dropped"
      "    UNION ALL SELECT account_id, 0, -amount FROM ledger WHERE kind = 'usage') u GROUP BY "
      "account_id) t WHERE t.used <> t.charged",                                                 0                 },
     {"no lease without its process",

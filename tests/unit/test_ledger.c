@@ -112,6 +112,50 @@ START_TEST(a_request_is_refunded_once)
 }
 END_TEST
 
+/* Days before the mark come from their sums, which are given other numbers here to tell. */
+START_TEST(days_before_the_mark_are_read_from_their_sums)
+{
+    bool is_first = mariadb_number(&server, "SELECT DAY(UTC_DATE())") == 1;
+    insert_usage(1, 5, "UTC_TIMESTAMP(3)", "1");
+    insert_usage(1, 5, "DATE_FORMAT(UTC_TIMESTAMP(3), '%Y-%m-01 00:00:00.000')", "8");
+    mariadb_exec(
+        &server,
+        "INSERT INTO usage_daily (day, account_id, api_key_id, model, is_dropped, requests, "
+        "failed, estimated, input_tokens, cached_input_tokens, cache_write_tokens, "
+        "cache_write_1h_tokens, output_tokens, reasoning_tokens, cost, shortfall)"
+        " SELECT DATE_FORMAT(UTC_DATE(), '%%Y-%%m-01') + INTERVAL d.seq DAY, 1, k.seq, 'm', FALSE, "
+        "1, 0, 0, 1, 20, 300, 4000, 70, 0, 100, 0 FROM seq_0_to_1 d JOIN seq_5_to_6 k"
+        " UNION ALL SELECT DATE_FORMAT(UTC_DATE(), '%%Y-%%m-01') - INTERVAL 1 DAY, 1, 5, 'm', "
+        "FALSE, 1, 0, 0, 1, 1, 1, 1, 1, 0, 5000, 0;"
+        "UPDATE upkeep SET mark = DATE_FORMAT(UTC_DATE(), '%%Y-%%m-01') + INTERVAL 1 DAY WHERE "
+        "name = 'rollup'");
+    ck_assert_int_eq(ledger_read_summary(db, 1, 5, &sum), ERR_OK);
+    /* On a month's first day nothing is before today, whatever the mark says. */
+    ck_assert_int_eq(sum.account_month.cost_nusd, (is_first ? 9 : 201) * MONEY_NUSD_PER_USD);
+    ck_assert_int_eq(sum.account_month.requests, is_first ? 2 : 3);
+    ck_assert_int_eq(sum.account_month.input_tokens, (is_first ? 2 : 3) * 4321);
+    ck_assert_int_eq(sum.key_month.cost_nusd, (is_first ? 9 : 101) * MONEY_NUSD_PER_USD);
+    ck_assert_int_eq(sum.account_today.cost_nusd, (is_first ? 9 : 1) * MONEY_NUSD_PER_USD);
+    ck_assert_int_eq(sum.key_today.cost_nusd, (is_first ? 9 : 1) * MONEY_NUSD_PER_USD);
+}
+END_TEST
+
+START_TEST(a_mark_of_another_month_or_of_tomorrow_is_put_right)
+{
+    insert_usage(1, 5, "UTC_TIMESTAMP(3)", "1");
+    const char *marks[] = {"", "2020-01-01", "nonsense", "2999-01-01"};
+    for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+        mariadb_exec(&server, "UPDATE upkeep SET mark = '%s' WHERE name = 'rollup'", marks[i]);
+        ck_assert_int_eq(ledger_read_summary(db, 1, 5, &sum), ERR_OK);
+        ck_assert_int_eq(sum.account_today.cost_nusd, MONEY_NUSD_PER_USD);
+        ck_assert_int_eq(sum.account_month.cost_nusd, MONEY_NUSD_PER_USD);
+    }
+    mariadb_exec(&server, "DELETE FROM upkeep");
+    ck_assert_int_eq(ledger_read_summary(db, 1, 5, &sum), ERR_OK);
+    ck_assert_int_eq(sum.account_month.cost_nusd, MONEY_NUSD_PER_USD);
+}
+END_TEST
+
 START_TEST(without_a_database_it_is_unavailable)
 {
     char *was = server.config->db_hosts;
@@ -137,6 +181,8 @@ int main(void)
     tcase_add_test(tc, balance_is_the_last_checkpoint_plus_the_rows_that_none_has_counted);
     tcase_add_test(tc, spend_is_of_this_day_and_month_of_the_account_and_of_the_key);
     tcase_add_test(tc, a_request_is_refunded_once);
+    tcase_add_test(tc, days_before_the_mark_are_read_from_their_sums);
+    tcase_add_test(tc, a_mark_of_another_month_or_of_tomorrow_is_put_right);
     tcase_add_test(tc, without_a_database_it_is_unavailable);
     SRunner *runner = srunner_create(suite);
     mariadb_start(&server);

@@ -180,13 +180,19 @@ START_TEST(changed_views_are_made_again)
 }
 END_TEST
 
+static int newest_version(void)
+{
+    int newest = 0;
+    for (const struct migration *m = migrations; m->sql; m++)
+        newest = m->version > newest ? m->version : newest;
+    return newest;
+}
+
 START_TEST(a_database_one_version_ahead_is_served_but_not_migrated)
 {
     int applied;
     char text[200];
-    int newest = 0;
-    for (const struct migration *m = migrations; m->sql; m++)
-        newest = m->version > newest ? m->version : newest;
+    int newest = newest_version();
     mariadb_empty(&server);
     ck_assert_int_eq(run(MIGRATE_APPLY, &applied), ERR_OK);
     mariadb_exec(&server,
