@@ -8,9 +8,11 @@ MAKEFLAGS  += --no-builtin-rules
 .DELETE_ON_ERROR:
 
 # SAN=address,undefined or SAN=thread builds into a folder of its own.
+# FAULTS=1 does, too: with the points of base/fault.h, where tests kill the gateway.
 SAN        ?=
+FAULTS     ?=
 comma      := ,
-B          := build$(if $(SAN),-$(subst undefined,undef,$(subst address,asan,$(subst thread,tsan,$(subst $(comma),-,$(SAN))))))
+B          := build$(if $(FAULTS),-faults)$(if $(SAN),-$(subst undefined,undef,$(subst address,asan,$(subst thread,tsan,$(subst $(comma),-,$(SAN))))))
 
 CC         := gcc
 AR         := gcc-ar
@@ -31,6 +33,7 @@ OPT  := -O1 -g -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=a
 WARN += -Wno-null-dereference
 endif
 CPPFLAGS += -I. -I$(B)/gen -D_GNU_SOURCE -DAIPASS_VERSION='"$(VERSION)"' $(PKG_CFLAGS)
+CPPFLAGS += $(if $(FAULTS),-DAIPASS_FAULTS)
 CFLAGS   += -std=gnu17 $(OPT) $(WARN) $(if $(WERROR),-Werror) $(HARD)
 LDFLAGS  += -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed $(if $(SAN),-fsanitize=$(SAN))
 

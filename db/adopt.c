@@ -1,5 +1,6 @@
 #include "db/adopt.h"
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "db/flush.h"
 #include "db/money_core.h"
@@ -208,13 +209,18 @@ static enum err close_slots(struct money *m, const char *id, const char *dir, ui
 static enum err adopt_locked(struct money *m, const char *id, struct spool *s)
 {
     uint64_t last = 0;
+    FAULT("k11"); /* before, between and after the steps */
     enum err e = replay(m, id, s->dir, &last);
+    FAULT("k11");
     if (!e)
         e = close_slots(m, id, s->dir, last);
+    FAULT("k11");
     if (!e)
         e = m->ops.db.end(m->ops.db.self, id);
+    FAULT("k11");
     if (!e)
         e = spool_remove(&m->ops, m->config->spool_dir, id, s);
+    FAULT("k11");
     /* A position without a journal does no harm. */
     if (!e && m->ops.db.forget(m->ops.db.self, id))
         log_info("money_forget", "process=%s", id);
