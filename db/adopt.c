@@ -219,11 +219,14 @@ static enum err adopt_locked(struct money *m, const char *id, struct spool *s)
         e = m->ops.db.end(m->ops.db.self, id);
     FAULT("k11");
     if (!e)
-        e = spool_remove(&m->ops, m->config->spool_dir, id, s);
+        e = spool_retire(&m->ops, m->config->spool_dir, id, s);
     FAULT("k11");
-    /* A position without a journal does no harm. */
-    if (!e && m->ops.db.forget(m->ops.db.self, id))
-        log_info("money_forget", "process=%s", id);
+    /* While the directory is there, somebody comes back to forget the position. */
+    if (!e)
+        e = m->ops.db.forget(m->ops.db.self, id);
+    FAULT("k11");
+    if (!e)
+        e = spool_remove(&m->ops, s);
     return e;
 }
 
@@ -243,6 +246,14 @@ static bool is_ours_to_look_at(struct money *m, const char *dir, const char *ins
         e = ERR_OK;
     }
     return !e && age_ms >= FOREIGN_STALE_MS;
+}
+
+/* What a dead process has begun to remove, or to make. */
+static void sweep(struct money *m, const char *name)
+{
+    bool is_done = strncmp(name, SPOOL_DONE, strlen(SPOOL_DONE)) == 0;
+    if (!is_done || m->ops.db.forget(m->ops.db.self, name + strlen(SPOOL_DONE)) == ERR_OK)
+        spool_sweep(&m->ops, m->config->spool_dir, name);
 }
 
 /* Returns whether there was something to adopt. */
@@ -274,7 +285,7 @@ int adopt_dead(struct money *m, int max)
     }
     for (size_t i = 0; i < all.n && n < max; i++) {
         if (all.p[i][0] == '.')
-            spool_sweep(&m->ops, m->config->spool_dir, all.p[i]);
+            sweep(m, all.p[i]);
         else
             n += adopt_one(m, all.p[i], installation);
     }
