@@ -91,15 +91,19 @@ static const struct scenario scenarios[] = {
 enum { SCENARIOS = sizeof(scenarios) / sizeof(scenarios[0]) };
 
 /* Small steps: leases, segments and holds change as often as they can. */
-static const char config[] = "journal_segment_ms = 100\n"
-                             "journal_keep_ms = 1500\n"
-                             "lease_max = 0.05\n"
-                             "lease_idle_ms = 400\n"
-                             "hold_output_max = 32\n"
-                             "gone_drain_ms = 2000\n"
-                             "drain_timeout_ms = 8000\n"
-                             "worker_idle_ms = 400\n"
-                             "workers_max = 512\n";
+#define SMALL_STEPS                                                                                \
+    "journal_segment_ms = 100\n"                                                                   \
+    "journal_keep_ms = 1500\n"                                                                     \
+    "lease_max = 0.05\n"                                                                           \
+    "lease_idle_ms = 400\n"                                                                        \
+    "hold_output_max = 32\n"                                                                       \
+    "gone_drain_ms = 2000\n"                                                                       \
+    "drain_timeout_ms = 8000\n"                                                                    \
+    "worker_idle_ms = 400\n"
+
+static const char config[] = SMALL_STEPS "workers_max = 512\n";
+/* Short segments: a full disk is felt soon. */
+static const char config_disk[] = SMALL_STEPS "workers_max = 10\n";
 
 /* mod_cgi hands on what the server sets; a FastCGI process gets the server's own environment. */
 static const char cgi_web[] = "server.modules += ( \"mod_setenv\" )\n"
@@ -240,8 +244,11 @@ static void run_once(const struct scenario *sc, int run, struct total *t)
 {
     static char token[SPAWN_PATH_MAX];
     struct audit a = {0};
-    struct strike s = {
-        .token = token, .disk = disk_dir, .is_brief = options.seconds > 0, .back_ms = -1};
+    struct strike s = {.token = token,
+                       .disk = disk_dir,
+                       .is_brief = options.seconds > 0,
+                       .must_refuse = sc->group == SPOOL_DISK,
+                       .back_ms = -1};
     snprintf(token, sizeof(token), "%s", stack_path("token"));
     s.rng = options.seed + (uint64_t)(sc - scenarios) * 1000 + (uint64_t)run;
     set_fault(sc, &s);
@@ -307,6 +314,8 @@ static bool begin_group(enum group group)
     static char database_disk[SPAWN_PATH_MAX];
     struct stack_options so = {.seed = seed, .config = config, .is_cgi = group == CGI};
     so.web = so.is_cgi ? cgi_web : NULL;
+    if (group == SPOOL_DISK)
+        so.config = config_disk;
     disk_dir = NULL;
     setenv("AIPASS_FAULT", "none:1", 1);
     if (group == DATABASE_DISK) {

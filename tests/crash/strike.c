@@ -237,10 +237,15 @@ void strike_disk_full(struct strike *s)
     int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     STACK_NEED(fd >= 0, "%s: %s", path, strerror(errno));
     int64_t end_us = spawn_now_us() + (int64_t)between(s, 2000, 5000) * 1000;
-    while (spawn_now_us() < end_us) {
+    int64_t last_us = spawn_now_us() + REACH_WITHIN_MS * INT64_C(1000);
+    bool is_refused = !s->must_refuse;
+    while (spawn_now_us() < end_us || (!is_refused && spawn_now_us() < last_us)) {
         fill_disk(fd); /* what was given up meanwhile as well */
         spawn_sleep_ms(10);
+        is_refused = is_refused || load_ask(s->load, WHO_RICH) == 503;
     }
+    if (!is_refused)
+        note_broken(s, "a full disk refused nothing");
     close(fd);
     unlink(path);
     wait_first_answer(s);

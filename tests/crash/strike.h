@@ -18,6 +18,7 @@ struct strike {
     uint64_t rng;
     const char *token; /* the file that allows a fault point one kill */
     const char *disk;  /* where a full disk is simulated; NULL: nowhere */
+    bool must_refuse;  /* without room requests are refused in the end */
     bool is_brief;     /* the shortest freezes only */
     int deaths;        /* processes that died */
     int64_t back_ms;   /* from the database's or disk's return to the first answer; -1: not tried */
