@@ -8,9 +8,11 @@ MAKEFLAGS  += --no-builtin-rules
 .DELETE_ON_ERROR:
 
 # SAN=address,undefined or SAN=thread builds into a folder of its own.
+# FAULTS=1 does, too: with the points of base/fault.h, where tests kill the gateway.
 SAN        ?=
+FAULTS     ?=
 comma      := ,
-B          := build$(if $(SAN),-$(subst undefined,undef,$(subst address,asan,$(subst thread,tsan,$(subst $(comma),-,$(SAN))))))
+B          := build$(if $(FAULTS),-faults)$(if $(SAN),-$(subst undefined,undef,$(subst address,asan,$(subst thread,tsan,$(subst $(comma),-,$(SAN))))))
 
 CC         := gcc
 AR         := gcc-ar
@@ -31,6 +33,7 @@ OPT  := -O1 -g -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=a
 WARN += -Wno-null-dereference
 endif
 CPPFLAGS += -I. -I$(B)/gen -D_GNU_SOURCE -DAIPASS_VERSION='"$(VERSION)"' $(PKG_CFLAGS)
+CPPFLAGS += $(if $(FAULTS),-DAIPASS_FAULTS)
 CFLAGS   += -std=gnu17 $(OPT) $(WARN) $(if $(WERROR),-Werror) $(HARD)
 LDFLAGS  += -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed $(if $(SAN),-fsanitize=$(SAN))
 
@@ -42,6 +45,8 @@ PROVIDER_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/provider/*.c))
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(B)/tests/unit/%)
 UNIT_LIB := $(patsubst %.c,$(B)/obj/%.o,$(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c)))
+CRASH_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/crash/*.c) $(filter-out tests/e2e/e2e.c tests/e2e/books.c tests/e2e/crowd.c tests/e2e/suite_%.c,$(wildcard tests/e2e/*.c)))
+UNIT_KIT := $(patsubst %,$(B)/obj/tests/unit/%.o,mariadb invariants money_kit)
 E2E_OBJ  := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/e2e/*.c))
 
 .PHONY: all
@@ -77,6 +82,10 @@ $(B)/tests/bench/load: $(B)/obj/tests/bench/load.o
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^
 
+$(B)/tests/bench/money: $(B)/obj/tests/bench/money.o $(UNIT_KIT) $(B)/libaipass.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 $(B)/tests/unit/%: $(B)/obj/tests/unit/%.o $(UNIT_LIB) $(B)/libaipass.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcheck -lsubunit -lm -lrt
@@ -89,6 +98,10 @@ $(B)/tests/e2e/e2e: $(E2E_OBJ) $(B)/obj/tests/unit/mariadb.o $(B)/libaipass.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcheck -lsubunit -lm -lrt
 
+$(B)/tests/crash/crash: $(CRASH_OBJ) $(B)/obj/tests/unit/mariadb.o $(B)/obj/tests/unit/invariants.o $(B)/libaipass.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcheck -lsubunit -lm -lrt
+
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
 # ---- what people type ----
@@ -96,11 +109,13 @@ $(B)/tests/e2e/e2e: $(E2E_OBJ) $(B)/obj/tests/unit/mariadb.o $(B)/libaipass.a
 export SAN
 export AIPASS_BUILD := $(CURDIR)/$(B)
 
-.PHONY: provider unit-tests e2e-tests bench-tools run reconcile deps test unit e2e sdk lint format bench bench-reconcile help
+.PHONY: provider unit-tests e2e-tests crash-tests bench-tools run reconcile deps test unit e2e crash crash-short sdk where
+.PHONY: lint format bench bench-reconcile money-bench help
 provider: $(B)/tests/provider/provider
 unit-tests: $(UNIT_BIN)
 e2e-tests: all provider $(B)/tests/e2e/e2e
-bench-tools: $(B)/tests/bench/load
+crash-tests: all provider $(B)/tests/crash/crash
+bench-tools: $(B)/tests/bench/load $(B)/tests/bench/money
 
 run:
 	@etc/run.sh
@@ -115,10 +130,14 @@ deps:
 	@etc/install-deps.sh build run test lint bench
 
 test:
-	@tests/run-all.sh unit e2e sdk run
+	@tests/run-all.sh unit e2e crash-short sdk run
 
-unit e2e sdk:
+unit e2e crash crash-short sdk:
 	@tests/run-all.sh $@
+
+# Where this build lies; for scripts.
+where:
+	@echo $(B)
 
 lint:
 	@tests/lint.sh
@@ -133,6 +152,9 @@ bench: all provider bench-tools
 bench-reconcile: all
 	@tests/bench/reconcile.sh
 
+money-bench: all $(B)/tests/bench/money
+	@$(B)/tests/bench/money
+
 help:
 	@echo 'make            build the gateway and aipassctl into $(B)/'
 	@echo 'make run        build it, serve it here with a demo account and a demo provider; Ctrl-C ends it'
@@ -140,9 +162,11 @@ help:
 	@echo 'make reconcile  do the books of make run agree? VAR=dir CONFIG=file'
 	@echo 'make test       all tests; make unit, make e2e, make sdk: a part of them'
 	@echo '                SAN=address,undefined or SAN=thread: with a sanitizer'
+	@echo 'make crash      kill the gateway at every fault point, and MariaDB, the web server, the disks; check the money (20 minutes)'
+	@echo 'make crash-short  a sample of it, as in make test'
 	@echo 'make lint       layout, static analysis, the rules of CONTRIBUTING.md'
 	@echo 'make format     lay out all C files'
-	@echo 'make bench      measure latency and throughput'
+	@echo 'make bench      measure latency and throughput; make money-bench: leases and commits'
 	@echo 'make bench-reconcile  how long a million requests take to check; ROWS=n'
 	@echo 'make deps       install the Debian packages that all of these need'
 	@echo 'make clean      remove what was built; var/, where make run keeps its data, stays'

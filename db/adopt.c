@@ -1,5 +1,6 @@
 #include "db/adopt.h"
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "db/flush.h"
 #include "db/money_core.h"
@@ -210,16 +211,24 @@ static enum err close_slots(struct money *m, const char *id, const char *dir, ui
 static enum err adopt_locked(struct money *m, const char *id, struct spool *s)
 {
     uint64_t last = 0;
+    FAULT("k11"); /* before, between and after the steps */
     enum err e = replay(m, id, s->dir, &last);
+    FAULT("k11");
     if (!e)
         e = close_slots(m, id, s->dir, last);
+    FAULT("k11");
     if (!e)
         e = m->ops.db.end(m->ops.db.self, id);
+    FAULT("k11");
     if (!e)
-        e = spool_remove(&m->ops, m->config->spool_dir, id, s);
-    /* A position without a journal does no harm. */
-    if (!e && m->ops.db.forget(m->ops.db.self, id))
-        log_info("money_forget", "process=%s", id);
+        e = spool_retire(&m->ops, m->config->spool_dir, id, s);
+    FAULT("k11");
+    /* While the directory is there, somebody comes back to forget the position. */
+    if (!e)
+        e = m->ops.db.forget(m->ops.db.self, id);
+    FAULT("k11");
+    if (!e)
+        e = spool_remove(&m->ops, s);
     return e;
 }
 
@@ -239,6 +248,14 @@ static bool is_ours_to_look_at(struct money *m, const char *dir, const char *ins
         e = ERR_OK;
     }
     return !e && age_ms >= FOREIGN_STALE_MS;
+}
+
+/* What a dead process has begun to remove, or to make. */
+static void sweep(struct money *m, const char *name)
+{
+    bool is_done = strncmp(name, SPOOL_DONE, strlen(SPOOL_DONE)) == 0;
+    if (!is_done || m->ops.db.forget(m->ops.db.self, name + strlen(SPOOL_DONE)) == ERR_OK)
+        spool_sweep(&m->ops, m->config->spool_dir, name);
 }
 
 /* Returns whether there was something to adopt. */
@@ -271,7 +288,7 @@ int adopt_dead(struct money *m, int max)
     }
     for (size_t i = 0; i < all.n && n < max; i++) {
         if (all.p[i][0] == '.')
-            spool_sweep(&m->ops, m->config->spool_dir, all.p[i]);
+            sweep(m, all.p[i]);
         else
             n += adopt_one(m, all.p[i], installation);
     }

@@ -7,6 +7,7 @@
  * reserved, so that a close line always finds room. Offsets are given out under the lock, the lines are written outside of it. */
 #include "db/money_core.h"
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "db/segment.h"
 #include "db/slots.h"
@@ -163,6 +164,7 @@ static struct segment *place_line(struct money *m, size_t n, int64_t now_ms, int
     if (j->active && journal_segment_bytes(j) - j->active->used < (int64_t)n)
         journal_seal(j);
     if (!j->active) {
+        FAULT("k10"); /* between two segments */
         struct segment *spare = j->first;
         while (spare && spare->state != SEGMENT_SPARE)
             spare = spare->next;

@@ -4,6 +4,7 @@
  * and once it is there the file does not matter. Admission begins again when the disk has taken a trial write and every unflushed segment whose sync failed has been rewritten. */
 #include "db/money_core.h"
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "db/flush.h"
 #include "db/segment.h"
@@ -215,6 +216,7 @@ static bool step_sync(struct money *m)
     }
     int64_t used = s->used;
     pthread_mutex_unlock(&j->mu);
+    FAULT("k7");                                               /* answered, written, not synced */
     (void)m->ops.disk.truncate(m->ops.disk.self, s->fd, used); /* a longer one reads the same */
     pthread_mutex_lock(&j->mu);
     bool is_suspect = s->is_suspect || journal_sync_segment(m, s);

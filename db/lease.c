@@ -10,6 +10,7 @@
  * spent costs the amount does not hold any more, and memory drops just these. */
 #include "db/money_core.h"
 
+#include "base/fault.h"
 #include "base/log.h"
 
 #include <assert.h>
@@ -148,6 +149,7 @@ static enum err give_back(struct money *m, struct lease_account *a, int64_t nusd
     a->giving_nusd += nusd; /* memory is lowered before the row is */
     uint64_t began = lease_seq(m);
     pthread_mutex_unlock(&a->mu);
+    FAULT("k12"); /* memory is lowered, the row not yet */
     enum err e = m->ops.db.give(m->ops.db.self, &g);
     pthread_mutex_lock(&a->mu);
     a->giving_nusd -= nusd;
@@ -173,6 +175,8 @@ static enum err take_once(struct money *m, struct lease_account *a, struct lease
     enum err e = money_row_begin(m);
     if (!e) {
         e = m->ops.db.take(m->ops.db.self, t);
+        if (!e)
+            FAULT("k1"); /* leased, and nobody knows */
         money_row_done(m);
     }
     if (e == ERR_END)

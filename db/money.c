@@ -358,11 +358,13 @@ static void leave(struct money *m)
         log_warn("money_stop", "process=%s error=%s left=\"for adoption\"", m->id, err_name(e));
         return;
     }
-    if (spool_remove(&m->ops, m->config->spool_dir, m->id, &m->spool))
-        return;
-    e = m->ops.db.forget(m->ops.db.self, m->id);
+    e = spool_retire(&m->ops, m->config->spool_dir, m->id, &m->spool);
+    if (!e)
+        e = m->ops.db.forget(m->ops.db.self, m->id);
+    if (!e)
+        e = spool_remove(&m->ops, &m->spool);
     if (e)
-        log_info("money_forget", "process=%s error=%s", m->id, err_name(e));
+        log_info("money_forget", "process=%s error=%s left=\"for others\"", m->id, err_name(e));
 }
 
 void money_stop(struct money *m, int64_t timeout_ms)

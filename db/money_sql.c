@@ -3,6 +3,7 @@
  * Order of locks, the same in every transaction: account_state, journal_positions, ledger, leases in ascending account, processes. */
 #include "db/money_ops.h"
 
+#include "base/fault.h"
 #include "base/log.h"
 
 #include <assert.h>
@@ -305,6 +306,8 @@ static enum err give_fn(struct db_conn *c, void *arg)
         e = db_run(c, sql_delete_lease, v, COUNT(v), NULL);
         g->row.exists = false;
     }
+    if (!e)
+        FAULT("k12"); /* the row is lowered, not committed */
     return e;
 }
 

@@ -2,6 +2,7 @@
 #include "db/money_ops.h"
 
 #include "base/buf.h"
+#include "base/fault.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -308,6 +309,8 @@ static enum err flush_fn(struct db_conn *c, void *arg)
         e = db_run_bulk(c, sql_lower_lease, p->leases, LEASE_COLUMNS, p->charged_n);
     if (!e && p->charged_n)
         e = read_back(c, f, p);
+    if (!e)
+        FAULT("k8"); /* all is said but COMMIT */
     return is_content_error(c, e) ? ERR_FORMAT : e;
 }
 
@@ -325,7 +328,10 @@ static enum err run_flush(struct db *db, struct usage_flush *f, bool *refused, d
 
 enum err money_sql_flush(void *self, struct usage_flush *flush)
 {
-    return run_flush(self, flush, NULL, flush_fn);
+    enum err e = run_flush(self, flush, NULL, flush_fn);
+    if (!e)
+        FAULT("k9"); /* committed, the segment file is there, memory has not followed */
+    return e;
 }
 
 /* ---- the rehearsal ---- */

@@ -233,7 +233,7 @@ static enum err remove_dir(const struct money_ops *ops, const char *dir)
     return e && e != ERR_END ? fail("rmdir", dir) : ERR_OK;
 }
 
-enum err spool_remove(const struct money_ops *ops, const char *root, const char *id,
+enum err spool_retire(const struct money_ops *ops, const char *root, const char *id,
                       struct spool *s)
 {
     char done[SPOOL_PATH_MAX];
@@ -241,8 +241,16 @@ enum err spool_remove(const struct money_ops *ops, const char *root, const char 
     assert(!e);
     if (ops->disk.rename(ops->disk.self, s->dir, done))
         e = fail("rename", s->dir);
-    if (!e)
-        e = remove_dir(ops, done);
+    if (e)
+        spool_unlock(ops, s);
+    else
+        memcpy(s->dir, done, sizeof(done));
+    return e;
+}
+
+enum err spool_remove(const struct money_ops *ops, struct spool *s)
+{
+    enum err e = remove_dir(ops, s->dir);
     spool_unlock(ops, s);
     return e;
 }

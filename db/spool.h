@@ -50,9 +50,11 @@ ERR_CHECK enum err spool_lock(const struct money_ops *ops, const char *root, con
                               struct spool *out);
 void spool_unlock(const struct money_ops *ops, struct spool *s);
 
-/* spool_remove - of a directory whose lock we have; unlocks. ERR_IO (logged): it stays and will be found again. */
-ERR_CHECK enum err spool_remove(const struct money_ops *ops, const char *root, const char *id,
+/* spool_retire - a directory whose lock we have is one that is being removed from here on. ERR_IO (logged): unlocked; it stays and will be found again. */
+ERR_CHECK enum err spool_retire(const struct money_ops *ops, const char *root, const char *id,
                                 struct spool *s);
+/* spool_remove - what spool_retire began; unlocks. ERR_IO (logged): it stays, for spool_sweep. */
+ERR_CHECK enum err spool_remove(const struct money_ops *ops, struct spool *s);
 
 /* spool_sweep - name: an entry of root that begins with SPOOL_NEW or SPOOL_DONE; removes it when nobody works on it. */
 void spool_sweep(const struct money_ops *ops, const char *root, const char *name);

@@ -1,5 +1,6 @@
 #include "handlers/attempt.h"
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/money.h"
 #include "fcgi/response.h"
@@ -100,10 +101,12 @@ static enum err on_body(void *ctx, struct slice bytes)
 {
     struct attempt *a = ctx;
     if (is_streaming(a)) {
+        bool was_begun = a->answer->is_begun;
         enum err e = sse_feed(&a->sse, bytes, on_event, a);
         if (e == ERR_FULL)
             e = ERR_UP_MALFORMED;
         enum err flushed = flush_written(a);
+        FAULT(was_begun ? "k4" : "k3"); /* in mid stream; after the first byte */
         return e != ERR_OK ? e : flushed;
     }
     if (a->status != 200 && a->whole.n + bytes.n > ERROR_BODY_MAX)

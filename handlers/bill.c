@@ -1,5 +1,6 @@
 #include "handlers/bill.h"
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/money.h"
 #include "fcgi/response.h"
@@ -185,7 +186,10 @@ enum err bill_open(struct bill *b, struct request *req, const struct catalog_mod
         hold_cancel(b->app->money, &b->hold);
         return request_fail(req, e, NULL, NULL);
     }
-    return held == ERR_DB_UNKNOWN ? give_up(b) : ERR_OK;
+    if (held == ERR_DB_UNKNOWN)
+        return give_up(b);
+    FAULT("k2"); /* held and noted, the provider knows nothing */
+    return ERR_OK;
 }
 
 static struct usage usage_of(const struct counts *c)
@@ -338,7 +342,9 @@ void bill_settle(struct bill *b, enum usage_status status, enum err error,
     if (reader != NULL)
         charge(b, reader);
     row->duration_ms = clock_mono_ms() - b->req->started_ms;
+    FAULT("k5"); /* the usage is known to this process only */
     journal_close(b->app->money, &b->slot, row);
+    FAULT("k6"); /* journaled, the last byte not sent */
     hold_settle(b->app->money, &b->hold, row->cost_nusd);
     b->is_settled = true;
     log_settled(b);

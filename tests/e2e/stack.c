@@ -257,11 +257,12 @@ static void write_web_config(int i, const char *path)
                "var.aipass_run = \"%s\"\n"
                "var.aipass_errors = \"%s/\"\n"
                "var.aipass_htdocs = \"%s\"\n"
-               "include \"%s\"\n",
+               "include \"%s\"\n"
+               "%s\n",
                stack.webs[i].port, stack_path("lighttpd%d.log", i), stack_path("stderr%d.log", i),
                stack_root("htdocs"), stack_built("aipass.fcgi"), stack_path("aipass.conf"),
                stack_path("run%d", i), stack_root("etc/lighttpd-errors"), stack_root("htdocs"),
-               stack_root("etc/lighttpd.conf"));
+               stack_root("etc/lighttpd.conf"), stack.web != NULL ? stack.web : "");
 }
 
 /* A shared host's way: the program is started for each request and finds its configuration
@@ -269,7 +270,7 @@ static void write_web_config(int i, const char *path)
 static void write_cgi_config(int i, const char *path)
 {
     if (link(stack_built("aipass.fcgi"), stack_path("aipass.cgi")) != 0 &&
-        symlink(stack_built("aipass.fcgi"), stack_path("aipass.cgi")) != 0)
+        symlink(stack_built("aipass.fcgi"), stack_path("aipass.cgi")) != 0 && errno != EEXIST)
         stack_fail("%s: %s", stack_path("aipass.cgi"), strerror(errno));
     write_file(path,
                "server.modules = ( \"mod_alias\", \"mod_cgi\" )\n"
@@ -281,10 +282,11 @@ static void write_cgi_config(int i, const char *path)
                "server.upload-dirs = ( \"%s\" )\n"
                "server.stream-response-body = 2\n"
                "alias.url = ( \"/v1\" => \"%s\", \"/readyz\" => \"%s\" )\n"
-               "cgi.assign = ( \"aipass.cgi\" => \"\" )\n",
+               "cgi.assign = ( \"aipass.cgi\" => \"\" )\n"
+               "%s\n",
                stack.webs[i].port, stack_path("lighttpd%d.log", i), stack_path("stderr%d.log", i),
                stack_path("run%d", i), stack_path("run%d", i), stack_path("aipass.cgi"),
-               stack_path("aipass.cgi"));
+               stack_path("aipass.cgi"), stack.web != NULL ? stack.web : "");
 }
 
 static bool is_ready(int port)
@@ -297,13 +299,14 @@ static bool is_ready(int port)
     return is_ok;
 }
 
-static void start_web(int i, bool is_cgi)
+void stack_start_web(int i)
 {
     struct stack_server *web = &stack.webs[i];
     const char *config = stack_path("lighttpd%d.conf", i);
-    web->port = spawn_free_port();
+    if (web->port == 0)
+        web->port = spawn_free_port();
     make_dir(stack_path("run%d", i));
-    if (is_cgi)
+    if (stack.is_cgi)
         write_cgi_config(i, config);
     else
         write_web_config(i, config);
@@ -320,7 +323,7 @@ void stack_start(const struct stack_options *options)
 {
     static int count;
     char name[32];
-    stack = (struct stack){.is_up = true};
+    stack = (struct stack){.is_up = true, .web = options->web, .is_cgi = options->is_cgi};
     snprintf(name, sizeof(name), "%d-%d", (int)getpid(), ++count);
     snprintf(stack.dir, sizeof(stack.dir), "%s", join(base_dir, name));
     make_dir(stack.dir);
@@ -331,7 +334,7 @@ void stack_start(const struct stack_options *options)
     start_database(options->seed);
     write_config(options->config);
     for (int i = 0; i < stack.webs_n; i++)
-        start_web(i, options->is_cgi);
+        stack_start_web(i);
 }
 
 bool stack_drain(void)
@@ -340,12 +343,19 @@ bool stack_drain(void)
     bool all_gone = true;
     size_t n = stack_gateways("", gateways, STACK_GATEWAYS_MAX);
     for (int i = 0; i < stack.webs_n; i++)
-        kill(stack.webs[i].pid, SIGTERM);
+        if (stack.webs[i].pid > 0)
+            kill(stack.webs[i].pid, SIGTERM);
     for (size_t i = 0; i < n; i++)
         all_gone = spawn_wait_gone(gateways[i], DRAIN_WAIT_MS) && all_gone;
     for (int i = 0; i < stack.webs_n; i++)
         all_gone = spawn_wait_gone(stack.webs[i].pid, DRAIN_WAIT_MS) && all_gone;
     return all_gone;
+}
+
+void stack_reap_web(int i)
+{
+    spawn_end(stack.webs[i].pid, 0, END_WAIT_MS);
+    stack.webs[i].pid = 0;
 }
 
 void stack_stop(void)

@@ -21,6 +21,7 @@ struct stack_options {
     int sims; /* provider simulators; 0: one */
     int webs; /* lighttpds, each with its own pools, two processes for chat in each; 0: one */
     const char *config; /* more lines for aipass.conf */
+    const char *web;    /* more lines for lighttpd's configuration */
     bool is_cgi;        /* plain CGI by mod_cgi instead of etc/lighttpd.conf */
     void (*seed)(void); /* fills the database before any gateway runs */
 };
@@ -37,6 +38,8 @@ struct stack {
     struct stack_server webs[STACK_WEBS_MAX];
     int sims_n;
     int webs_n;
+    const char *web; /* of the options */
+    bool is_cgi;     /* of the options */
     bool is_up;
 };
 
@@ -54,6 +57,11 @@ void stack_start(const struct stack_options *options);
  * Returns false when some did not in time. Works from a forked test as well: it is then that
  * suite's last. */
 bool stack_drain(void);
+
+/* stack_start_web - a web server that has ended starts anew, on the same port once it has one, and
+ * /readyz says ok. stack_reap_web - waits for the end of one that was told to; after stack_drain. */
+void stack_start_web(int i);
+void stack_reap_web(int i);
 
 /* stack_stop - drains, then ends the rest and removes the directory. */
 void stack_stop(void);

@@ -43,8 +43,8 @@ const struct invariant invariants[] = {
     {"I4 cost = price lines",
      "SELECT GROUP_CONCAT(t.request_id SEPARATOR '; ') FROM ("
      "  SELECT u.request_id, u.cost + u.shortfall AS cost,"
-     "         CEILING(COALESCE(SUM(j.count * j.amount / j.per), 0) * u.price_multiplier * "
-     "1000000000) / 1000000000 AS priced"
+     "         CEILING(COALESCE(SUM(j.count * j.amount * (1000000 DIV j.per)), 0) * "
+     "u.price_multiplier * 1000) * 0.000000001 AS priced"
      "  FROM usage_log u LEFT JOIN JSON_TABLE(u.price_lines, '$[*]' COLUMNS (count DECIMAL(20,0) "
      "PATH '$.count',"
      "       amount DECIMAL(30,9) PATH '$.amount', per DECIMAL(20,0) PATH '$.per')) j ON TRUE"

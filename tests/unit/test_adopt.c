@@ -341,6 +341,7 @@ START_TEST(adopter_that_dies_at_any_call_is_followed_by_another)
             ck_assert_int_eq(kit_balance(&server, 1), 1000 - 40);
             ck_assert_int_eq(mariadb_number(&server, "SELECT COUNT(*) FROM leases"), 0);
             ck_assert_int_eq(mariadb_number(&server, "SELECT COUNT(*) FROM processes"), 0);
+            ck_assert_int_eq(mariadb_number(&server, "SELECT COUNT(*) FROM journal_positions"), 0);
             assert_sound(0);
             node_stop(&last);
         }

@@ -191,7 +191,8 @@ START_TEST(spool_directory_is_locked_while_its_maker_lives)
     ck_assert_int_eq(spool_lock(&ops, dir, owner.process, &other), ERR_BUSY);
     spool_unlock(&ops, &mine);
     ck_assert_int_eq(spool_lock(&ops, dir, owner.process, &other), ERR_OK);
-    ck_assert_int_eq(spool_remove(&ops, dir, owner.process, &other), ERR_OK);
+    ck_assert_int_eq(spool_retire(&ops, dir, owner.process, &other), ERR_OK);
+    ck_assert_int_eq(spool_remove(&ops, &other), ERR_OK);
     ck_assert_int_eq(spool_lock(&ops, dir, owner.process, &other), ERR_END);
 }
 END_TEST
