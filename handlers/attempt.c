@@ -23,9 +23,9 @@ static void begin_stream(struct attempt *a)
     if (response_is_committed(req))
         return;
     response_status(req, 200);
-    response_header_z(req, "Content-Type", a->answer->format->stream_content_type);
-    response_header_z(req, "Cache-Control", "no-cache");
-    response_header_z(req, "X-Accel-Buffering", "no");
+    response_header_z(req, "content-type", a->answer->format->stream_content_type);
+    response_header_z(req, "cache-control", "no-cache");
+    response_header_z(req, "x-accel-buffering", "no");
 }
 
 static enum err send(struct attempt *a, struct slice bytes)

@@ -442,7 +442,7 @@ START_TEST(nothing_is_lost_or_charged_twice_whatever_fails)
         mariadb_number(&server,
                        "SELECT (SELECT COUNT(*) FROM leases) + (SELECT COUNT(*) FROM processes)"),
         0);
-    ck_assert_int_gt(requests_n, 50);
+    ck_assert_int_gt(requests_n, 20); /* else nothing was tried */
 }
 END_TEST
 
