@@ -1,6 +1,6 @@
 #include "base/config_table.h"
 
-#include "base/money.h"
+#include "base/amount.h"
 #include "base/str.h"
 
 #include <inttypes.h>
@@ -244,7 +244,7 @@ static enum err read_number(const struct setting *s, struct slice text, int64_t 
     enum err e;
 
     if (s->type == TYPE_MONEY)
-        return money_parse(text, out);
+        return amount_parse(text, out);
     if (s->type == TYPE_BYTES && text.n > 1) {
         switch (text.p[text.n - 1] | 0x20) {
         case 'k':

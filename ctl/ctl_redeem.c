@@ -1,6 +1,6 @@
 #include "ctl/ctl.h"
 
-#include "base/money.h"
+#include "base/amount.h"
 #include "db/db.h"
 #include "db/redeem.h"
 
@@ -24,7 +24,7 @@ static enum ctl_exit read_batch(const struct ctl_args *args, struct redeem_batch
         (void)ctl_fail("-n: expected 1 to %d, got %s", REDEEM_BATCH_MAX, count);
         return CTL_USAGE;
     }
-    if (!amount || money_parse(slice_of(amount), &batch->amount_nusd) || batch->amount_nusd <= 0) {
+    if (!amount || amount_parse(slice_of(amount), &batch->amount_nusd) || batch->amount_nusd <= 0) {
         (void)ctl_fail("-a: expected an amount in USD above 0, got %s", amount ? amount : "none");
         return CTL_USAGE;
     }
@@ -93,7 +93,7 @@ static enum ctl_exit use(struct db *db, const char *code, const char *name)
         e = redeem_use(db, slice_of(code), account_id, 0, &r);
     if (e)
         return ctl_fail("redeem use: %s", err_info(e)->text);
-    printf("%s USD credited to %s\n", money_print(amount, r.amount_nusd), name);
+    printf("%s USD credited to %s\n", amount_print(amount, r.amount_nusd), name);
     return CTL_OK;
 }
 

@@ -1,7 +1,7 @@
 #include "db/checkpoint.h"
 
 #include "base/log.h"
-#include "base/money.h"
+#include "base/amount.h"
 
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 #include "db/db_impl.h"
 
 #include "base/log.h"
-#include "base/money.h"
+#include "base/amount.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -178,7 +178,7 @@ static void param_bind(struct db_conn *c, size_t i, const struct db_value *v)
         break;
     case DB_MONEY:
         b->buffer_type = MYSQL_TYPE_NEWDECIMAL; /* a string would be compared as a double */
-        b->buffer = money_print(c->money[i], v->i64);
+        b->buffer = amount_print(c->money[i], v->i64);
         b->buffer_length = strlen(c->money[i]);
         break;
     }
@@ -302,7 +302,7 @@ static void bulk_cell(const struct bulk_column *b, size_t row, const struct db_v
     }
     const char *p = "";
     if (v->type == DB_MONEY) {
-        p = money_print(b->money + row * DB_MONEY_SIZE, v->i64);
+        p = amount_print(b->money + row * DB_MONEY_SIZE, v->i64);
         b->lengths[row] = strlen(p);
     } else if (v->type != DB_NULL) {
         p = v->bytes.p ? v->bytes.p : "";
@@ -468,7 +468,7 @@ int64_t db_col_nusd(const struct db_stmt *s, size_t col)
     int64_t v = 0;
     if (db_col_is_null(s, col))
         return 0;
-    enum err e = money_parse(db_col_text(s, col), &v);
+    enum err e = amount_parse(db_col_text(s, col), &v);
     assert(!e);
     return v;
 }

@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/money.h"
+#include "base/amount.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -55,7 +55,7 @@ void key_object_unref(struct key_object *o)
 static int64_t multiplier_of(const struct db_stmt *s, size_t col)
 {
     int64_t ppm = 0;
-    enum err e = money_parse_millionths(db_col_text(s, col), &ppm);
+    enum err e = amount_parse_millionths(db_col_text(s, col), &ppm);
     assert(!e);
     return ppm;
 }

@@ -1,6 +1,6 @@
 #include "db/pricing.h"
 
-#include "base/money.h"
+#include "base/amount.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -245,11 +245,11 @@ void pricing_lines(const struct price *p, const struct price *channel, const str
         put(&o, "%s{\"unit\":\"%s\",\"count\":%" PRId64 ",\"per\":%" PRId64, o.n > 1 ? "," : "",
             unit_names[u], counts[u], per_of(u));
         if (amount >= 0)
-            put(&o, ",\"amount\":\"%s\"", money_print(text, amount));
+            put(&o, ",\"amount\":\"%s\"", amount_print(text, amount));
         if (amount >= 0 && p->id[unit_of(p, u)])
             put(&o, ",\"price_id\":%" PRId64, p->id[unit_of(p, u)]);
         if (cost >= 0)
-            put(&o, ",\"channel\":\"%s\"", money_print(text, cost));
+            put(&o, ",\"channel\":\"%s\"", amount_print(text, cost));
         put(&o, "}");
     }
     put(&o, "]");

@@ -2,7 +2,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
-#include "base/money.h"
+#include "base/amount.h"
 #include "fcgi/response.h"
 #include "handlers/upkeep.h"
 
@@ -289,7 +289,7 @@ static void write_cost(void *ctx, const struct reader *reader, char dst[READER_C
 {
     const struct attempt *a = ctx;
     _Static_assert(READER_COST_SIZE >= MONEY_TEXT_SIZE, "money fits");
-    size_t n = strlen(money_print(dst, bill_quote(a->answer->bill, reader)));
+    size_t n = strlen(amount_print(dst, bill_quote(a->answer->bill, reader)));
     while (dst[n - 1] == '0')
         n--;
     n -= dst[n - 1] == '.';

@@ -2,7 +2,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
-#include "base/money.h"
+#include "base/amount.h"
 #include "fcgi/response.h"
 #include "fcgi/router.h"
 #include "handlers/admit.h"
@@ -249,7 +249,7 @@ static void charge(struct bill *b, const struct reader *reader)
     if (row->shortfall_nusd > 0) {
         char text[MONEY_TEXT_SIZE];
         log_warn("shortfall", "model=%s amount=%s", b->model->name,
-                 money_print(text, row->shortfall_nusd));
+                 amount_print(text, row->shortfall_nusd));
     }
     row->channel_cost_nusd = -1;
     bool has_channel = price_channel(b, reader, &channel, &row->channel_cost_nusd);
@@ -321,7 +321,7 @@ static void log_settled(const struct bill *b)
         row->account_id, row->api_key_id, row->model, row->channel_id,
         usage_status_name(row->status), row->error_code[0] != '\0' ? row->error_code : "none",
         row->attempts, row->usage.input + row->usage.cached_input + row->usage.cache_write,
-        row->usage.output, money_print(cost, row->cost_nusd));
+        row->usage.output, amount_print(cost, row->cost_nusd));
 }
 
 void bill_settle(struct bill *b, enum usage_status status, enum err error,

@@ -1,7 +1,7 @@
 #include "handlers/redeem.h"
 
 #include "base/json.h"
-#include "base/money.h"
+#include "base/amount.h"
 #include "db/redeem.h"
 #include "fcgi/response.h"
 #include "handlers/admit.h"
@@ -14,7 +14,7 @@ static enum err respond(struct request *req, const struct redeemed *r)
     char amount[MONEY_TEXT_SIZE];
     struct json_object *o = json_object_new_object();
     if (o == NULL || json_add_string(o, "object", "redemption") != ERR_OK ||
-        json_add_string(o, "amount", money_print(amount, r->amount_nusd)) != ERR_OK ||
+        json_add_string(o, "amount", amount_print(amount, r->amount_nusd)) != ERR_OK ||
         json_add_string(o, "currency", "USD") != ERR_OK) {
         json_object_put(o);
         return request_fail(req, ERR_MEMORY, NULL, NULL);
@@ -33,7 +33,7 @@ static void refuse(struct request *req, enum err e, const struct redeemed *r)
         if (r->is_own)
             request_fail(req, e, "code",
                          "Your account has redeemed this code before: %s USD were credited.",
-                         money_print(amount, r->amount_nusd));
+                         amount_print(amount, r->amount_nusd));
         else
             request_fail(req, e, "code", NULL);
         return;

@@ -1,7 +1,7 @@
 #include "handlers/usage.h"
 
 #include "base/json.h"
-#include "base/money.h"
+#include "base/amount.h"
 #include "db/ledger.h"
 #include "fcgi/response.h"
 #include "handlers/admit.h"
@@ -10,7 +10,7 @@
 static enum err add_money(struct json_object *o, const char *name, int64_t nusd)
 {
     char text[MONEY_TEXT_SIZE];
-    return json_add_string(o, name, money_print(text, nusd));
+    return json_add_string(o, name, amount_print(text, nusd));
 }
 
 /* A new object under a name of o; NULL when memory is out. */

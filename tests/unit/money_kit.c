@@ -1,6 +1,6 @@
 #include "tests/unit/money_kit.h"
 
-#include "base/money.h"
+#include "base/amount.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,13 +31,13 @@ void kit_recharge(struct mariadb *server, int64_t account, int64_t nusd)
     char text[MONEY_TEXT_SIZE];
     mariadb_exec(server,
                  "INSERT INTO ledger (account_id, kind, amount) VALUES (%lld, 'recharge', %s)",
-                 (long long)account, money_print(text, nusd));
+                 (long long)account, amount_print(text, nusd));
 }
 
 static int64_t nusd_of(const char *text)
 {
     int64_t v = 0;
-    if (*text && money_parse(slice_of(text), &v)) {
+    if (*text && amount_parse(slice_of(text), &v)) {
         fprintf(stderr, "money_kit: not money: %s\n", text);
         exit(2);
     }

@@ -1,7 +1,7 @@
 #include "db/key_hold.h"
 
 #include "base/clock.h"
-#include "base/money.h"
+#include "base/amount.h"
 #include "tests/unit/mariadb.h"
 
 #include <check.h>
@@ -73,7 +73,7 @@ static void end_request(struct mariadb *m, int request, int64_t cost)
                  "INSERT INTO usage_log (request_id, account_id, api_key_id, group_id, endpoint, "
                  "model, client_format, status, cost, process_id, created_at) VALUES ('%026d', 1, "
                  "5, 1, 'x', 'x', 'x', 'ok', %s, 'p', UTC_TIMESTAMP(3))",
-                 request, money_print(text, cost));
+                 request, amount_print(text, cost));
 }
 
 START_TEST(holds_are_given_up_to_the_limit_and_no_further)

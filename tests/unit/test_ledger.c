@@ -1,7 +1,7 @@
 #include "db/ledger.h"
 
 #include "base/clock.h"
-#include "base/money.h"
+#include "base/amount.h"
 #include "tests/unit/mariadb.h"
 
 #include <check.h>

@@ -1,7 +1,7 @@
 #include "db/pricing.h"
 
 #include "base/clock.h"
-#include "base/money.h"
+#include "base/amount.h"
 #include "tests/unit/mariadb.h"
 
 #include <check.h>
@@ -437,8 +437,8 @@ static void insert_row(int i, const struct price *p, const struct price *channel
                  "channel_cost, process_id, created_at) VALUES ('%s', 1, 1, 1, 'x', 'x', 'x', "
                  "'ok', '%s', %lld "
                  "* 0.000001 * %lld * 0.000001, %s, %s, '%s', UTC_TIMESTAMP(3))",
-                 id, lines, (long long)group, (long long)account, money_print(money, cost),
-                 money_print(paid, channel_cost), id);
+                 id, lines, (long long)group, (long long)account, amount_print(money, cost),
+                 amount_print(paid, channel_cost), id);
 }
 
 START_TEST(every_cost_recomputes_in_sql_to_the_last_digit)

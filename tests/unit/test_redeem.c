@@ -1,6 +1,6 @@
 #include "db/redeem.h"
 
-#include "base/money.h"
+#include "base/amount.h"
 #include "tests/unit/mariadb.h"
 
 #include <check.h>

@@ -1,4 +1,4 @@
-#include "base/money.h"
+#include "base/amount.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -50,7 +50,7 @@ START_TEST(amounts_are_exact_or_refused)
 {
     int64_t nusd = 4711;
 
-    ck_assert_int_eq(money_parse(slice_of(amounts[_i].text), &nusd), amounts[_i].e);
+    ck_assert_int_eq(amount_parse(slice_of(amounts[_i].text), &nusd), amounts[_i].e);
     ck_assert_int_eq(nusd, amounts[_i].e ? 4711 : amounts[_i].nusd);
 }
 END_TEST
@@ -59,14 +59,14 @@ START_TEST(printing_has_nine_decimals_always)
 {
     char text[MONEY_TEXT_SIZE];
 
-    ck_assert_str_eq(money_print(text, 12500000000), "12.500000000");
-    ck_assert_str_eq(money_print(text, 0), "0.000000000");
-    ck_assert_str_eq(money_print(text, -1), "-0.000000001");
-    ck_assert_str_eq(money_print(text, -1000000000), "-1.000000000");
-    ck_assert_str_eq(money_print(text, MONEY_MAX_NUSD), "999999999.999999999");
-    ck_assert_str_eq(money_print(text, INT64_MAX), "9223372036.854775807");
-    ck_assert_str_eq(money_print(text, INT64_MIN), "-9223372036.854775808");
-    ck_assert_ptr_eq(money_print(text, 0), text);
+    ck_assert_str_eq(amount_print(text, 12500000000), "12.500000000");
+    ck_assert_str_eq(amount_print(text, 0), "0.000000000");
+    ck_assert_str_eq(amount_print(text, -1), "-0.000000001");
+    ck_assert_str_eq(amount_print(text, -1000000000), "-1.000000000");
+    ck_assert_str_eq(amount_print(text, MONEY_MAX_NUSD), "999999999.999999999");
+    ck_assert_str_eq(amount_print(text, INT64_MAX), "9223372036.854775807");
+    ck_assert_str_eq(amount_print(text, INT64_MIN), "-9223372036.854775808");
+    ck_assert_ptr_eq(amount_print(text, 0), text);
 }
 END_TEST
 
@@ -82,7 +82,7 @@ START_TEST(what_is_printed_parses_to_the_same)
         nusd = (int64_t)(state >> 1) % (MONEY_MAX_NUSD + 1);
         if (state & 1)
             nusd = -nusd;
-        ck_assert_int_eq(money_parse(slice_of(money_print(text, nusd)), &again), ERR_OK);
+        ck_assert_int_eq(amount_parse(slice_of(amount_print(text, nusd)), &again), ERR_OK);
         ck_assert_int_eq(again, nusd);
     }
 }
@@ -115,7 +115,7 @@ START_TEST(multipliers_are_exact_millionths_or_refused)
 {
     int64_t ppm = 4711;
 
-    ck_assert_int_eq(money_parse_millionths(slice_of(multipliers[_i].text), &ppm),
+    ck_assert_int_eq(amount_parse_millionths(slice_of(multipliers[_i].text), &ppm),
                      multipliers[_i].e);
     ck_assert_int_eq(ppm, multipliers[_i].e ? 4711 : multipliers[_i].ppm);
 }
@@ -123,7 +123,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("money");
+    Suite *suite = suite_create("amount");
     TCase *cases = tcase_create("money");
     SRunner *runner = srunner_create(suite);
     int failed;

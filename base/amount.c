@@ -1,4 +1,4 @@
-#include "base/money.h"
+#include "base/amount.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -59,12 +59,12 @@ static enum err parse_fixed(struct slice text, int decimals, int64_t max, int64_
     return ERR_OK;
 }
 
-enum err money_parse(struct slice text, int64_t *nusd)
+enum err amount_parse(struct slice text, int64_t *nusd)
 {
     return parse_fixed(text, NUSD_DECIMALS, MONEY_MAX_NUSD, nusd);
 }
 
-char *money_print(char *dst, int64_t nusd)
+char *amount_print(char *dst, int64_t nusd)
 {
     uint64_t size = nusd < 0 ? -(uint64_t)nusd : (uint64_t)nusd;
     uint64_t unit = (uint64_t)MONEY_NUSD_PER_USD;
@@ -74,7 +74,7 @@ char *money_print(char *dst, int64_t nusd)
     return dst;
 }
 
-enum err money_parse_millionths(struct slice text, int64_t *ppm)
+enum err amount_parse_millionths(struct slice text, int64_t *ppm)
 {
     int64_t value;
     enum err e;
