@@ -54,7 +54,7 @@ static bool host_parse(struct slice s, struct db_host *out)
         *out = h;
         return h.name && h.socket;
     }
-    struct slice name = s, port = {0};
+    struct slice name, port = {0};
     if (s.p[0] == '[') {
         const char *end = memchr(s.p, ']', s.n);
         if (!end)
