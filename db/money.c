@@ -119,7 +119,7 @@ static enum err open_spool(struct money *m)
         return ERR_IO;
     }
     pthread_mutex_lock(&m->journal.mu);
-    m->journal.dir_dirty = true;
+    m->journal.names++;
     pthread_mutex_unlock(&m->journal.mu);
     return ERR_OK;
 }

@@ -116,7 +116,8 @@ struct journal {
     bool is_stopping;
     bool is_full;             /* no room for another segment, when it was last tried */
     bool is_failing;          /* a write or a sync failed; nothing is admitted until a repair succeeded */
-    bool dir_dirty;           /* names in the spool directory are not synced */
+    uint64_t names;           /* changes of names in the spool directory */
+    uint64_t names_synced;    /* of these, durable */
     int64_t repair_at_ms;
     int64_t add_at_ms;        /* after a failure to add a segment */
     int64_t flush_at_ms;      /* after a failure to flush */

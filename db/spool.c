@@ -104,6 +104,21 @@ static enum err make_in(const struct money_ops *ops, const char *dir, const stru
     return e;
 }
 
+static enum err remove_dir(const struct money_ops *ops, const char *dir);
+
+/* The directory has its name. */
+static enum err finish_making(const struct money_ops *ops, const char *root, const struct spool *s)
+{
+    const struct money_disk_ops *d = &ops->disk;
+    char path[SPOOL_PATH_MAX];
+    struct spool_owner owner;
+    /* Who sweeps may have taken it for an old one, as long as it had the other name. */
+    if (!d->is_same(d->self, s->lock_fd, file_in(path, s->dir, SPOOL_LOCK)) || spool_read_owner(ops, s->dir, &owner))
+        return fail("swept", s->dir);
+    /* Or a power cut would take the journal, synced or not. */
+    return d->sync_dir(d->self, root) ? fail("sync", root) : ERR_OK;
+}
+
 enum err spool_make(const struct money_ops *ops, const char *root, const struct spool_owner *owner, struct spool *out)
 {
     const struct money_disk_ops *d = &ops->disk;
@@ -114,11 +129,17 @@ enum err spool_make(const struct money_ops *ops, const char *root, const struct 
         return fail("path", root);
     if (d->mkdir(d->self, root))
         return fail("mkdir", root);
-    if (make_in(ops, making, owner, &s.lock_fd))
+    /* What an earlier try of ours has left would be in the way. */
+    if (remove_dir(ops, making) || make_in(ops, making, owner, &s.lock_fd))
         return fail("make", making);
     if (d->rename(d->self, making, s.dir)) {
         d->close(d->self, s.lock_fd);
         return fail("rename", making);
+    }
+    enum err e = finish_making(ops, root, &s);
+    if (e) {
+        (void)!spool_remove(ops, root, owner->process, &s);
+        return e;
     }
     *out = s;
     return ERR_OK;
@@ -235,6 +256,8 @@ enum err spool_remove(const struct money_ops *ops, const char *root, const char 
         e = fail("rename", s->dir);
     if (!e)
         e = remove_dir(ops, done);
+    if (!e && ops->disk.sync_dir(ops->disk.self, root)) /* or a power cut brings it back, when its position is forgotten */
+        e = fail("sync", root);
     spool_unlock(ops, s);
     return e;
 }

@@ -37,7 +37,7 @@ struct spool_owner {
 /* spool_path - "dir/name". name: at most SPOOL_NAME_MAX bytes. ERR_FULL: too long. */
 ERR_CHECK enum err spool_path(char dst[SPOOL_PATH_MAX], const char *dir, const char *name);
 
-/* spool_make - root is made when missing (not its parents). ERR_IO (logged). */
+/* spool_make - root is made when missing (not its parents). ERR_OK: a power cut does not take the directory. ERR_IO (logged). */
 ERR_CHECK enum err spool_make(const struct money_ops *ops, const char *root, const struct spool_owner *owner, struct spool *out);
 
 /* spool_read_owner - ERR_END: no such directory or file; ERR_FORMAT; ERR_IO. */
@@ -47,7 +47,7 @@ ERR_CHECK enum err spool_read_owner(const struct money_ops *ops, const char *dir
 ERR_CHECK enum err spool_lock(const struct money_ops *ops, const char *root, const char *id, struct spool *out);
 void spool_unlock(const struct money_ops *ops, struct spool *s);
 
-/* spool_remove - of a directory whose lock we have; unlocks. ERR_IO (logged): it stays and will be found again. */
+/* spool_remove - of a directory whose lock we have; unlocks. ERR_OK: gone for good. ERR_IO (logged): it stays and will be found again, or may come back after a power cut. */
 ERR_CHECK enum err spool_remove(const struct money_ops *ops, const char *root, const char *id, struct spool *s);
 
 /* spool_sweep - name: an entry of root that begins with SPOOL_NEW or SPOOL_DONE; removes it when nobody works on it. */
