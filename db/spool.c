@@ -287,9 +287,10 @@ void spool_sweep(const struct money_ops *ops, const char *root, const char *name
 
 /* ---- rejected lines ---- */
 
+/* Without its LF, which may be all that is missing. */
 static bool has_line(struct slice all, struct slice line)
 {
-    return all.n >= line.n && memmem(all.p, all.n, line.p, line.n);
+    return all.n >= line.n - 1 && memmem(all.p, all.n, line.p, line.n - 1);
 }
 
 /* Appends those of lines that are not in `old`. */
@@ -297,6 +298,9 @@ static enum err append_new(const struct money_ops *ops, int fd, struct slice old
 {
     const struct money_disk_ops *d = &ops->disk;
     enum err e = ERR_OK;
+    /* A write that failed may have left a part of a line. */
+    if (old.n && old.p[old.n - 1] != '\n')
+        e = d->append(d->self, fd, "\n", 1);
     while (!e && lines.n) {
         const char *end = memchr(lines.p, '\n', lines.n);
         assert(end);
@@ -330,6 +334,8 @@ enum err spool_reject(const struct money_ops *ops, const char *root, struct slic
         e = append_new(ops, fd, buf_slice(&old), lines, &n);
         d->close(d->self, fd);
     }
+    if (!e)
+        e = d->sync_dir(d->self, root); /* it may be new */
     buf_clear(&old);
     if (e)
         return fail("reject", path);
