@@ -82,6 +82,7 @@ static void follow(struct money *m, const struct usage_flush *f, const struct fl
         const struct flush_account *flushed = account_in(f, all[i].account_id);
         pthread_mutex_lock(&a->mu);
         follow_account(a, flushed ? &flushed->row : NULL, f->segment, began);
+        a->applied_seq = lease_seq(m);
         pthread_mutex_unlock(&a->mu);
         lease_account_put(a);
     }

@@ -59,7 +59,7 @@ struct lease_account {
     uint64_t n;
     uint64_t position;          /* our journal's position as of the last read-back: what was spent up to it is out of granted and of the array */
     uint64_t doubt_seq;         /* when that was; an operation begun after it settles the doubt */
-    uint64_t applied_seq;       /* when the operation began whose read-back was taken over last */
+    uint64_t applied_seq;       /* when a read-back was taken over last */
     struct spent *spent;        /* by segment ascending; SEGMENT_STUCK last */
     size_t spent_n, spent_cap;
     bool is_busy;               /* a take or a give-back runs: one at a time */
