@@ -351,6 +351,11 @@ static void leave(struct money *m)
         log_warn("money_stop", "process=%s error=%s left=\"for adoption\"", m->id, err_name(e));
         return;
     }
+    /* Commits may be lost: whoever adopts us repeats them. */
+    if (m->ops.db.generation(m->ops.db.self) != m->journal.generation) {
+        log_warn("money_stop", "process=%s problem=\"the database was lost meanwhile\" left=\"for adoption\"", m->id);
+        return;
+    }
     if (spool_remove(&m->ops, m->config->spool_dir, m->id, &m->spool))
         return;
     e = m->ops.db.forget(m->ops.db.self, m->id);
