@@ -182,12 +182,14 @@ enum err money_row_begin(struct money *m)
     pthread_mutex_lock(&m->mu);
     while (m->row == ROW_CHANGING)
         m->ops.clock.wait(m->ops.clock.self, &m->changed, &m->mu, SEEN_EVERY_MS);
-    bool is_there = m->row == ROW_THERE;
+    bool is_there = m->row == ROW_THERE, is_over = !is_there && atomic_load(&m->is_stopped);
     if (is_there)
         m->row_users++;
-    else
+    else if (!is_over)
         m->row = ROW_CHANGING;
     pthread_mutex_unlock(&m->mu);
+    if (is_over)
+        return ERR_UNAVAILABLE; /* row and directory are gone, or about to go */
     return is_there ? ERR_OK : insert_row(m);
 }
 
