@@ -42,6 +42,11 @@ PROVIDER_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/provider/*.c))
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(B)/tests/unit/%)
 UNIT_LIB := $(patsubst %.c,$(B)/obj/%.o,$(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c)))
+SIM_OBJ  := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/sim/*.c))
+# Memory, locks and threads of the simulated processes are the simulator's.
+SIM_WRAP := $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc free log_write pthread_create pthread_join pthread_mutex_init \
+              pthread_mutex_lock pthread_mutex_unlock pthread_mutex_destroy pthread_cond_init pthread_cond_signal \
+              pthread_cond_broadcast pthread_cond_destroy)
 E2E_OBJ  := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/e2e/*.c))
 
 .PHONY: all
@@ -89,6 +94,10 @@ $(B)/tests/e2e/e2e: $(E2E_OBJ) $(B)/obj/tests/unit/mariadb.o $(B)/libaipass.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcheck -lsubunit -lm -lrt
 
+$(B)/tests/sim/sim: $(SIM_OBJ) $(B)/libaipass.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $(SIM_WRAP) -o $@ $^ $(LDLIBS)
+
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
 # ---- what people type ----
@@ -96,10 +105,11 @@ $(B)/tests/e2e/e2e: $(E2E_OBJ) $(B)/obj/tests/unit/mariadb.o $(B)/libaipass.a
 export SAN
 export AIPASS_BUILD := $(CURDIR)/$(B)
 
-.PHONY: provider unit-tests e2e-tests bench-tools run deps test unit e2e sdk lint format bench help
+.PHONY: provider unit-tests e2e-tests sim-tests bench-tools run deps test unit e2e sdk sim mutants lint format bench help
 provider: $(B)/tests/provider/provider
 unit-tests: $(UNIT_BIN)
 e2e-tests: all provider $(B)/tests/e2e/e2e
+sim-tests: $(B)/tests/sim/sim
 bench-tools: $(B)/tests/bench/load
 
 run:
@@ -109,10 +119,16 @@ deps:
 	@etc/install-deps.sh build run test lint bench
 
 test:
-	@tests/run-all.sh unit e2e sdk run
+	@tests/run-all.sh unit sim e2e sdk run
 
 unit e2e sdk:
 	@tests/run-all.sh $@
+
+sim: sim-tests
+	@$(B)/tests/sim/sim --seconds 60
+
+mutants:
+	@tests/mutants/run.sh
 
 lint:
 	@tests/lint.sh
@@ -130,6 +146,8 @@ help:
 	@echo '                VAR=dir PORT=n FRESH=1 CHECK=1 PROVIDER_OPENAI_API_KEY=key PROVIDER_OPENAI_BASE_URL=url'
 	@echo 'make test       all tests; make unit, make e2e, make sdk: a part of them'
 	@echo '                SAN=address,undefined or SAN=thread: with a sanitizer'
+	@echo 'make sim        the money core simulated, for a minute, with seeds that nobody has run'
+	@echo 'make mutants    put faults into a copy of the tree, one at a time: each must turn a test red'
 	@echo 'make lint       layout, static analysis, the rules of CONTRIBUTING.md'
 	@echo 'make format     lay out all C files'
 	@echo 'make bench      measure latency and throughput'
