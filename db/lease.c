@@ -465,7 +465,8 @@ void lease_resync(struct money *m, const struct lease_found *found, size_t n, ui
         if (a->position > position)
             a->position = position;
         /* An operation that ended after `began` has told something newer; one that runs will. */
-        if (!a->is_busy && a->applied_seq < began && (row->exists ? row->n < a->n : a->granted_nusd > 0)) {
+        bool is_settled = !a->is_busy && a->applied_seq < began;
+        if (is_settled && a->granted_nusd != row->amount_nusd && row->n <= a->n) {
             log_error("lease_lost", "account=%lld had_nusd=%lld has_nusd=%lld", (long long)a->id, (long long)a->granted_nusd,
                       (long long)row->amount_nusd);
             a->granted_nusd = row->amount_nusd;

@@ -239,14 +239,26 @@ static void add_up(void)
     }
 }
 
+/* A take or a give-back runs: it may count on a past that is gone. */
+static bool is_busy(const struct process *p, int account)
+{
+    struct lease_account *a = lease_account_find(p->m, account + 1);
+    if (!a)
+        return false;
+    lease_account_put(a);
+    return a->is_busy;
+}
+
 void oracle_failover(void)
 {
     add_up();
     for (int n = 0; n < world.processes_n; n++) {
         for (int a = 0; a < ACCOUNTS_N; a++) {
             const struct model_lease *l = &tables.processes[n].leases[a];
-            if (sums[n][a].needed > (l->exists ? l->amount_nusd : 0))
-                world.processes[n].is_excused[a] = true;
+            struct process *p = &world.processes[n];
+            if (sums[n][a].needed > (l->exists ? l->amount_nusd : 0) ||
+                (p->is_alive && is_busy(p, a)))
+                p->is_excused[a] = true;
         }
     }
 }
