@@ -164,7 +164,8 @@ static enum err insert_row(struct money *m)
     if (!e) {
         atomic_store(&m->seen_ms, money_mono_ms(m));
         pthread_mutex_lock(&m->journal.mu);
-        m->journal.generation = m->ops.db.generation(m->ops.db.self); /* nothing of ours is older */
+        if (!atomic_load(&m->journal.flushed)) /* nothing of ours is older */
+            m->journal.generation = m->ops.db.generation(m->ops.db.self);
         pthread_mutex_unlock(&m->journal.mu);
     }
     pthread_mutex_lock(&m->mu);
