@@ -63,12 +63,12 @@ static enum err leave(struct process *p, const char *name, enum err e)
 
 static enum err commit(struct process *p, struct txn *t)
 {
-    if (t->is_aborted || (server.is_down && dice(2))) {
+    if (t->is_aborted || (!model_db_is_connected(p) && dice(2))) {
         txn_rollback(t);
         lose_connection(p);
         return ERR_DB_DOWN;
     }
-    if (world.is_calm || (!server.is_down && !chance(world.rates.db_lost))) {
+    if (world.is_calm || (model_db_is_connected(p) && !chance(world.rates.db_lost))) {
         txn_apply(t);
         return ERR_OK;
     }
@@ -440,6 +440,11 @@ struct money_db_ops model_db_ops(struct process *p)
 bool model_db_is_down(void)
 {
     return server.is_down;
+}
+
+bool model_db_is_connected(const struct process *p)
+{
+    return !server.is_down && p->epoch == server.epoch;
 }
 
 void model_db_outage(bool is_crash)

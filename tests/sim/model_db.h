@@ -46,6 +46,8 @@ struct money_db_ops model_db_ops(struct process *p);
 void model_db_outage(bool is_crash);
 void model_db_return(void);
 bool model_db_is_down(void);
+/* The connections of a process are to what the database is now. */
+bool model_db_is_connected(const struct process *p);
 /* Puts the tables back by a few commits. */
 void model_db_failover(void);
 /* All connections of a process break. */

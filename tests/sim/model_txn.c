@@ -274,7 +274,7 @@ static void decide(struct txn *t)
     t->is_used = false;
 }
 
-static enum err wait_for(const struct txn_locks *locks)
+static enum err wait_for(const struct process *p, const struct txn_locks *locks)
 {
     int tries = world.is_calm ? LOCK_TRIES_CALM : LOCK_TRIES;
     for (struct txn *t; (t = find_conflict(locks));) {
@@ -285,7 +285,7 @@ static enum err wait_for(const struct txn_locks *locks)
         if (!tries--)
             return ERR_DB_RETRY;
         fiber_yield("lock");
-        if (model_db_is_down())
+        if (!model_db_is_connected(p))
             return ERR_DB_DOWN;
     }
     return ERR_OK;
@@ -294,7 +294,7 @@ static enum err wait_for(const struct txn_locks *locks)
 enum err txn_open(const struct process *p, enum txn_kind kind, struct txn_locks locks,
                   struct txn **out)
 {
-    enum err e = wait_for(&locks);
+    enum err e = wait_for(p, &locks);
     if (e)
         return e;
     struct txn *t = txns;

@@ -239,28 +239,24 @@ static void add_up(void)
     }
 }
 
-/* A take or a give-back runs: it may count on a past that is gone. */
-static bool is_busy(const struct process *p, int account)
+/* What counts on a past that is gone, until the process has read its leases anew. */
+static void excuse(struct process *p)
 {
-    struct lease_account *a = lease_account_find(p->m, account + 1);
-    if (!a)
-        return false;
-    lease_account_put(a);
-    return a->is_busy;
+    for (int a = 0; a < ACCOUNTS_N; a++) {
+        const struct model_lease *l = &tables.processes[p->number].leases[a];
+        const struct sums *s = &sums[p->number][a];
+        if (s->needed + s->asked >
+            (l->exists ? l->amount_nusd : 0)) /* what is asked for may have been granted */
+            p->is_excused[a] = true;
+    }
+    p->is_lagging = p->is_alive &&
+                    (!model_db_is_connected(p) || p->m->journal.generation != p->generation);
 }
 
 void oracle_failover(void)
 {
-    add_up();
-    for (int n = 0; n < world.processes_n; n++) {
-        for (int a = 0; a < ACCOUNTS_N; a++) {
-            const struct model_lease *l = &tables.processes[n].leases[a];
-            struct process *p = &world.processes[n];
-            if (sums[n][a].needed > (l->exists ? l->amount_nusd : 0) ||
-                (p->is_alive && is_busy(p, a)))
-                p->is_excused[a] = true;
-        }
-    }
+    for (int n = 0; n < world.processes_n; n++)
+        world.processes[n].is_lagging = true;
 }
 
 static void check_memory(const struct process *p, int account)
@@ -312,6 +308,10 @@ static void check_account(int account)
 void oracle_check(void)
 {
     add_up();
+    for (int n = 0; n < world.processes_n; n++) {
+        if (world.processes[n].is_lagging)
+            excuse(&world.processes[n]);
+    }
     for (int a = 0; a < ACCOUNTS_N; a++)
         check_account(a);
 }

@@ -34,6 +34,7 @@ struct process {
     int running;                 /* request fibers */
     uint64_t epoch;              /* of the database that its connections belong to */
     uint64_t generation;         /* what the pool would tell */
+    bool is_lagging;             /* the database lost commits, and it has not looked for them yet */
     bool is_excused[ACCOUNTS_N]; /* its lease was taken from it: it may spend what is not there */
 };
 

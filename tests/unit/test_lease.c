@@ -475,6 +475,40 @@ START_TEST(take_that_lost_to_others_is_tried_again)
 }
 END_TEST
 
+struct asker {
+    pthread_t thread;
+    struct node *n;
+    enum err e;
+};
+
+static void *ask(void *arg)
+{
+    struct asker *a = arg;
+    struct hold h;
+    a->e = hold_open(a->n->m, 1, 900, &h, NULL);
+    return NULL;
+}
+
+START_TEST(take_sees_what_was_leased_while_it_waited_for_the_account)
+{
+    struct node other = node_new(&server, SLOTS), n = node_new(&server, SLOTS);
+    struct asker asker = {.n = &n};
+    struct hold h;
+    server.config->lease_wait_ms = 0;
+    kit_recharge(&server, 1, 1000);
+    ck_assert_int_eq(hold_open(other.m, 1, 1, &h, NULL), ERR_OK);
+    mariadb_exec(&server, "BEGIN; UPDATE account_state SET n = n + 1 WHERE account_id = 1");
+    ck_assert_int_eq(pthread_create(&asker.thread, NULL, ask, &asker), 0);
+    usleep(300000);
+    mariadb_exec(&server, "UPDATE leases SET amount = %s WHERE account_id = 1; COMMIT", "0.000001000");
+    pthread_join(asker.thread, NULL);
+    ck_assert_int_eq(asker.e, ERR_FUNDS_RESERVED);
+    assert_sound(0);
+    node_crash(&other);
+    node_crash(&n);
+}
+END_TEST
+
 /* ---- read-backs ---- */
 
 START_TEST(read_backs_are_taken_in_the_order_of_the_row_not_of_arrival)
@@ -497,6 +531,42 @@ START_TEST(read_backs_are_taken_in_the_order_of_the_row_not_of_arrival)
     (void)lease_drop_spent(a, 1);
     ck_assert_int_eq(lease_free(a), 3);
     ck_assert_int_eq(a->spent_nusd, 0);
+    lease_account_put(a);
+    node_crash(&n);
+}
+END_TEST
+
+START_TEST(doubt_is_settled_only_by_what_began_after_it)
+{
+    struct node n = node_new(&server, SLOTS);
+    struct lease_account *a = lease_account_get(n.m, 1);
+    struct lease_row row = {.exists = true, .amount_nusd = 10, .n = 1};
+    uint64_t early = lease_seq(n.m);
+    a->granted_nusd = 10;
+    a->doubtful_nusd = 4;
+    a->has_doubt = true;
+    a->doubt_seq = lease_seq(n.m);
+    lease_apply(a, &row, early, true);
+    lease_apply(a, &row, lease_seq(n.m), false);
+    ck_assert_int_eq(lease_free(a), 6);
+    ck_assert(a->has_doubt);
+    lease_apply(a, &row, lease_seq(n.m), true);
+    ck_assert_int_eq(lease_free(a), 10);
+    ck_assert(!a->has_doubt);
+    lease_account_put(a);
+    node_crash(&n);
+}
+END_TEST
+
+START_TEST(read_back_from_before_a_flush_raises_nothing)
+{
+    struct node n = node_new(&server, SLOTS);
+    struct lease_account *a = lease_account_get(n.m, 1);
+    struct lease_row before = {.exists = true, .amount_nusd = 10, .n = 5, .position = 0};
+    a->granted_nusd = 6; /* segment 1 cost 4, and its commit had no answer that tells the row */
+    (void)lease_drop_spent(a, 1);
+    lease_apply(a, &before, lease_seq(n.m), true);
+    ck_assert_int_eq(lease_free(a), 6);
     lease_account_put(a);
     node_crash(&n);
 }
@@ -712,7 +782,10 @@ int main(void)
     tcase_add_test(t, give_back_without_an_answer_is_doubtful_until_the_row_tells);
     tcase_add_test(t, give_back_that_was_rolled_back_is_free_again);
     tcase_add_test(t, take_that_lost_to_others_is_tried_again);
+    tcase_add_test(t, take_sees_what_was_leased_while_it_waited_for_the_account);
     tcase_add_test(t, read_backs_are_taken_in_the_order_of_the_row_not_of_arrival);
+    tcase_add_test(t, doubt_is_settled_only_by_what_began_after_it);
+    tcase_add_test(t, read_back_from_before_a_flush_raises_nothing);
     tcase_add_test(t, flush_between_close_and_settlement_keeps_the_sums);
     tcase_add_test(t, spent_costs_are_dropped_by_position_also_when_they_went_elsewhere);
     tcase_add_test(t, two_hundred_at_once_on_credit_for_one_admit_exactly_one);
