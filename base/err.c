@@ -88,6 +88,8 @@ static const struct err_info table[ERR_COUNT] = {
         TEXT_PROVIDER),
     [ERR_UP_REJECTED] = ROW("up_rejected", 400, T_REQUEST, "bad_request", 0, 0,
         "The provider of this model rejected the request."),
+    [ERR_UP_CONTEXT] = ROW("up_context", 400, T_REQUEST, "context_length_exceeded", 0, 0,
+        "The input is longer than the context window of the model."),
     [ERR_UP_MALFORMED] = ROW("up_malformed", 503, T_SERVER, UNAVAILABLE,
         RETRY | ELSEWHERE | BREAKER, 5, TEXT_PROVIDER),
     /* Bytes of the answer are with the client already: no other channel can go on from there. */

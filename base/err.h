@@ -44,6 +44,7 @@ enum err {
     ERR_UP_RATE,      /* 429 */
     ERR_UP_AUTH,      /* 401, 402, 403: our credential, never the client's fault */
     ERR_UP_REJECTED,  /* 400, 404, 413, 422...: the request's fault; passed on */
+    ERR_UP_CONTEXT,   /* 400: the input is longer than the model's context window; passed on */
     ERR_UP_MALFORMED, /* not what the format says, or an empty answer */
     ERR_UP_CUT,       /* ended after the first byte without its proper end */
     ERR_UP_FAILED,    /* an error event inside a started answer */

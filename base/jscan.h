@@ -82,5 +82,7 @@ ERR_CHECK enum err jscan_i64(struct jvalue v, int64_t *out);
 /* jscan_escape - appends text as a JSON string, quotes included; invalid UTF-8 becomes U+FFFD. */
 struct buf;
 ERR_CHECK enum err jscan_escape(struct buf *b, struct slice text);
+/* jscan_escape_inside - the same without the quotes; on an error part of it may be there. */
+ERR_CHECK enum err jscan_escape_inside(struct buf *b, struct slice text);
 
 #endif

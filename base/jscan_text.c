@@ -285,7 +285,7 @@ static size_t write_escape(char *dst, unsigned char c)
     return ESCAPE_MAX;
 }
 
-static enum err append_escaped(struct buf *b, struct slice text)
+enum err jscan_escape_inside(struct buf *b, struct slice text)
 {
     const char *p = text.p, *end = p + text.n;
     enum err e = ERR_OK;
@@ -322,7 +322,7 @@ enum err jscan_escape(struct buf *b, struct slice text)
 
     e = buf_append(b, "\"", 1);
     if (!e)
-        e = append_escaped(b, text);
+        e = jscan_escape_inside(b, text);
     if (!e)
         e = buf_append(b, "\"", 1);
     if (e && b->n > mark) {

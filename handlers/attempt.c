@@ -23,7 +23,7 @@ static void begin_stream(struct attempt *a)
     if (response_is_committed(req))
         return;
     response_status(req, 200);
-    response_header_z(req, "content-type", a->answer->format->stream_content_type);
+    response_header_z(req, "content-type", format_stream_type(a->answer->in));
     response_header_z(req, "cache-control", "no-cache");
     response_header_z(req, "x-accel-buffering", "no");
 }
@@ -71,7 +71,7 @@ static enum err on_event(void *ctx, const struct sse_event *event)
         return ERR_OK; /* nothing may follow the end */
     if (event->data.p == NULL && !a->answer->is_begun)
         return ERR_OK; /* a comment commits to nothing */
-    switch (a->reader.format->read_event(&a->reader, event)) {
+    switch (a->reader.ops->read_event(&a->reader, event)) {
     case EVENT_FORWARD: {
         struct slice out = a->reader.replacement.p != NULL ? a->reader.replacement : event->raw;
         enum err e = send(a, out);
@@ -80,7 +80,7 @@ static enum err on_event(void *ctx, const struct sse_event *event)
     case EVENT_WITHHOLD:
         return ERR_OK;
     case EVENT_END:
-        return end_stream(a, event->raw);
+        return end_stream(a, a->reader.replacement.p != NULL ? a->reader.replacement : event->raw);
     case EVENT_FAIL:
         return ERR_UP_FAILED;
     case EVENT_MALFORMED:
@@ -194,8 +194,11 @@ static enum err fill_spec(struct attempt *a, struct splice *body, struct transfe
         e = answer->format->write_request(answer->in, &target, arena, body);
     if (e != ERR_OK)
         return e;
+    const char *path = answer->format->path(arena, a->route->upstream_name, is_stream);
+    if (path == NULL)
+        return ERR_MEMORY;
     *spec = (struct transfer_spec){
-        .url = arena_printf(arena, "%s%s", channel->base_url, answer->format->path),
+        .url = arena_printf(arena, "%s%s", channel->base_url, path),
         .headers = {answer->format->auth_header(arena, a->key->secret),
                     "Content-Type: application/json", "User-Agent: aipass/" AIPASS_VERSION,
                     is_stream ? "Accept: text/event-stream" : "Accept: application/json"},
@@ -232,10 +235,16 @@ static enum err finish_stream(struct attempt *a, enum err e)
         return e == ERR_CLIENT_GONE ? e : ERR_OK;
     if (e != ERR_OK)
         return e;
-    if (a->reader.finish_reason[0] == '\0')
+    a->reader.replacement = (struct slice){NULL, 0};
+    switch (a->reader.ops->read_end(&a->reader)) {
+    case EVENT_END:
+        e = end_stream(a, a->reader.replacement);
+        return e != ERR_OK ? e : flush_written(a);
+    case EVENT_FAIL:
+        return ERR_UP_FAILED;
+    default:
         return a->answer->is_begun ? ERR_UP_CUT : ERR_UP_MALFORMED;
-    e = end_stream(a, a->answer->format->end);
-    return e != ERR_OK ? e : flush_written(a);
+    }
 }
 
 /* What a provider's status means: the request's fault is passed on, the credential's and the provider's own are not the client's. */
@@ -263,12 +272,12 @@ static enum err finish(struct attempt *a, enum err e, struct slice *body)
     if (e != ERR_OK)
         return e;
     if (a->status != 200) {
-        a->reader.format->read_error(&a->reader, buf_slice(&a->whole));
+        a->reader.ops->read_error(&a->reader, buf_slice(&a->whole));
         return error_of_status(a->status);
     }
     if (a->answer->in->is_stream)
         return ERR_UP_MALFORMED; /* a stream was asked for */
-    return a->reader.format->read_whole(&a->reader, buf_slice(&a->whole), body);
+    return a->reader.ops->read_whole(&a->reader, buf_slice(&a->whole), body);
 }
 
 static void note_attempt(struct attempt *a)

@@ -71,7 +71,8 @@ static enum err read_request(struct relay *r)
 {
     struct request *req = r->answer.req;
     struct fault fault = {NULL, NULL};
-    enum err e = r->answer.format->read_request(req->body, req->arena, &r->in, &fault);
+    struct format_call call = {.body = req->body};
+    enum err e = r->answer.format->read_request(&call, req->arena, &r->in, &fault);
     if (e != ERR_OK)
         return request_fail(req, e, fault.param, fault.text != NULL ? "%s" : NULL, fault.text);
     e = relay_read_catalog(req, &r->catalog);
@@ -154,7 +155,7 @@ static void end_with_error(struct relay *r, const struct attempt *a, enum err e)
     const char *text = e == ERR_UP_FAILED ? a->reader.error_text : NULL;
     struct buf b;
     buf_init(&b, STREAM_ERROR_MAX);
-    enum err written = r->answer.format->write_stream_error(&b, e, text, req->id);
+    enum err written = r->answer.format->write_stream_error(&a->reader, &b, e, text, req->id);
     if (written == ERR_OK)
         written = response_write(req, buf_slice(&b));
     if (written == ERR_OK)

@@ -1,16 +1,15 @@
 #include "upstream/openai_chat.h"
 
 #include "base/buf.h"
+#include "upstream/members.h"
 #include "upstream/splice.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-#define MODEL_CHARS_MAX 128
-#define CHOICES_MAX     128
-#define FIRST_MEMBERS   32 /* room for members at first */
-#define EDITS_OWN       3  /* output limit, usage chunk, model */
-#define MODEL_TEXT_MAX  ((size_t)4096)
+#define CHOICES_MAX    128
+#define EDITS_OWN      3 /* output limit, usage chunk, model */
+#define MODEL_TEXT_MAX ((size_t)4096)
 
 /* The members that we read. Those we bill or route on may not occur twice: the provider might take
  * the other one. */
@@ -32,10 +31,7 @@ enum known {
     KNOWN_COUNT
 };
 
-static const struct {
-    const char *name;
-    bool is_single;
-} known[KNOWN_COUNT] = {
+static const struct known_member known[KNOWN_COUNT] = {
     [KNOWN_MODEL] = {"model",                 true },
     [KNOWN_MESSAGES] = {"messages",              true },
     [KNOWN_STREAM] = {"stream",                true },
@@ -53,137 +49,34 @@ static const struct {
 };
 
 struct request_reader {
-    struct arena *arena;
-    struct fault *fault;
+    struct members members;
     struct format_request request;
-    struct jmember *members;
-    size_t members_n, members_max;
-    struct jvalue values[KNOWN_COUNT]; /* raw.p NULL: absent */
 };
-
-enum err chat_fault(struct arena *a, struct fault *fault, const char *param, const char *text)
-{
-    const char *whole = param ? arena_printf(a, "%s: %s", param, text) : text;
-
-    if (!whole)
-        return ERR_MEMORY;
-    *fault = (struct fault){param, whole};
-    return ERR_BAD_REQUEST;
-}
 
 static enum err fail(struct request_reader *r, enum known k, const char *text)
 {
-    return chat_fault(r->arena, r->fault, known[k].name, text);
-}
-
-/* null means absent. */
-static bool is_given(const struct request_reader *r, enum known k)
-{
-    return r->values[k].raw.p && r->values[k].kind != JSCAN_NULL;
-}
-
-static enum err keep_member(struct request_reader *r, const struct jmember *m)
-{
-    if (r->members_n == FORMAT_MEMBERS_MAX)
-        return chat_fault(r->arena, r->fault, NULL,
-                          "The request body has more members than any known parameter list.");
-    if (r->members_n == r->members_max) {
-        size_t max = r->members_max ? r->members_max * 2 : FIRST_MEMBERS;
-        struct jmember *grown = arena_alloc(r->arena, max * sizeof(*grown));
-
-        if (!grown)
-            return ERR_MEMORY;
-        if (r->members_n)
-            memcpy(grown, r->members, r->members_n * sizeof(*grown));
-        r->members = grown;
-        r->members_max = max;
-    }
-    r->members[r->members_n++] = *m;
-    return ERR_OK;
-}
-
-static enum err note_known(struct request_reader *r, const struct jmember *m)
-{
-    enum known k;
-
-    for (k = 0; k < KNOWN_COUNT; k++) {
-        /* The first character tells nearly all apart; only an escape may hide it. */
-        if (m->key.n && m->key.p[0] != known[k].name[0] && m->key.p[0] != '\\')
-            continue;
-        if (!jscan_key_is(m, known[k].name))
-            continue;
-        if (r->values[k].raw.p && known[k].is_single)
-            return fail(r, k, "given twice");
-        r->values[k] = m->value;
-        break;
-    }
-    return ERR_OK;
-}
-
-/* The one pass over the whole body: validates it and keeps its top level. */
-static enum err read_members(struct request_reader *r, struct slice body)
-{
-    struct jmember m;
-    struct jscan s;
-    char *text;
-    enum err e;
-
-    e = jscan_begin_object(&s, body);
-    while (!e && !(e = jscan_next_member(&s, &m))) {
-        e = keep_member(r, &m);
-        if (!e)
-            e = note_known(r, &m);
-    }
-    if (e != ERR_FORMAT)
-        return e == ERR_END ? ERR_OK : e;
-    if (slice_trim(body).n == 0)
-        return chat_fault(r->arena, r->fault, NULL,
-                          "The request body is empty; expected a JSON object.");
-    text =
-        arena_printf(r->arena, "The request body is not a valid JSON object (at byte %zu).", s.at);
-    return text ? chat_fault(r->arena, r->fault, NULL, text) : ERR_MEMORY;
-}
-
-static enum err read_model(struct request_reader *r)
-{
-    struct slice *model = &r->request.model;
-    struct text_size size = {0};
-    enum err e;
-
-    if (!is_given(r, KNOWN_MODEL))
-        return fail(r, KNOWN_MODEL, "required");
-    e = jscan_string(r->values[KNOWN_MODEL], r->arena, model);
-    if (e == ERR_FORMAT)
-        return fail(r, KNOWN_MODEL, "expected string");
-    if (e)
-        return e;
-    if (model->n == 0)
-        return fail(r, KNOWN_MODEL, "expected a model's name, got an empty string");
-    text_size_add(&size, *model);
-    if (size.ascii_bytes + size.other_chars > MODEL_CHARS_MAX)
-        return fail(r, KNOWN_MODEL, "expected at most 128 characters");
-    return ERR_OK;
+    return members_fail(&r->members, k, text);
 }
 
 static enum err read_stream_options(struct request_reader *r)
 {
+    static const char path[] = "stream_options.include_usage";
     bool is_there = false;
     struct jmember m;
     struct jscan s;
 
-    if (!is_given(r, KNOWN_STREAM_OPTIONS))
+    if (!members_has(&r->members, KNOWN_STREAM_OPTIONS))
         return ERR_OK;
-    if (jscan_object(&s, r->values[KNOWN_STREAM_OPTIONS]))
+    if (jscan_object(&s, r->members.values[KNOWN_STREAM_OPTIONS]))
         return fail(r, KNOWN_STREAM_OPTIONS, "expected object or null");
     while (!jscan_next_member(&s, &m)) {
         if (!jscan_key_is(&m, "include_usage"))
             continue;
         if (is_there)
-            return chat_fault(r->arena, r->fault, "stream_options.include_usage", "given twice");
+            return canon_fault(r->members.arena, r->members.fault, path, "given twice");
         is_there = true;
         if (m.value.kind != JSCAN_TRUE && m.value.kind != JSCAN_FALSE && m.value.kind != JSCAN_NULL)
-            return chat_fault(r->arena, r->fault, "stream_options.include_usage",
-                              "expected boolean");
+            return canon_fault(r->members.arena, r->members.fault, path, "expected boolean");
         r->request.wants_usage = r->request.is_stream && m.value.kind == JSCAN_TRUE;
     }
     return ERR_OK;
@@ -191,34 +84,9 @@ static enum err read_stream_options(struct request_reader *r)
 
 static enum err read_stream(struct request_reader *r)
 {
-    if (is_given(r, KNOWN_STREAM)) {
-        enum jkind kind = r->values[KNOWN_STREAM].kind;
+    enum err e = members_bool(&r->members, KNOWN_STREAM, &r->request.is_stream);
 
-        if (kind != JSCAN_TRUE && kind != JSCAN_FALSE)
-            return fail(r, KNOWN_STREAM, "expected boolean");
-        r->request.is_stream = kind == JSCAN_TRUE;
-    }
-    return read_stream_options(r);
-}
-
-static enum err read_output_max(struct request_reader *r, enum known k)
-{
-    int64_t *output_max = &r->request.output_max;
-    int64_t value = 0;
-    enum err e;
-
-    if (!is_given(r, k))
-        return ERR_OK;
-    e = jscan_i64(r->values[k], &value);
-    if (e == ERR_RANGE && r->values[k].raw.p[0] != '-')
-        value = COUNT_MAX;
-    else if (e || value < 1)
-        return fail(r, k, "expected an integer of at least 1");
-    if (value > COUNT_MAX)
-        value = COUNT_MAX;
-    if (*output_max < 0 || value < *output_max)
-        *output_max = value;
-    return ERR_OK;
+    return e ? e : read_stream_options(r);
 }
 
 static enum err read_numbers(struct request_reader *r)
@@ -226,11 +94,13 @@ static enum err read_numbers(struct request_reader *r)
     int64_t n = 1;
     enum err e;
 
-    if (is_given(r, KNOWN_N) && (jscan_i64(r->values[KNOWN_N], &n) || n < 1 || n > CHOICES_MAX))
+    if (members_has(&r->members, KNOWN_N) &&
+        (jscan_i64(r->members.values[KNOWN_N], &n) || n < 1 || n > CHOICES_MAX))
         return fail(r, KNOWN_N, "expected an integer from 1 to 128");
     r->request.choices = n;
-    e = read_output_max(r, KNOWN_MAX_TOKENS);
-    return e ? e : read_output_max(r, KNOWN_MAX_COMPLETION_TOKENS);
+    e = members_output_max(&r->members, KNOWN_MAX_TOKENS, &r->request.output_max);
+    return e ? e
+             : members_output_max(&r->members, KNOWN_MAX_COMPLETION_TOKENS, &r->request.output_max);
 }
 
 /* The first of these that is a text names the conversation. */
@@ -239,28 +109,22 @@ static void read_affinity(struct request_reader *r)
     static const enum known names[] = {KNOWN_PROMPT_CACHE_KEY, KNOWN_USER, KNOWN_SAFETY_IDENTIFIER};
     size_t i;
 
-    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        const struct jvalue *v = &r->values[names[i]];
-
-        if (v->raw.p && v->kind == JSCAN_STRING && v->raw.n > 2) {
-            r->request.affinity = (struct slice){v->raw.p + 1, v->raw.n - 2};
-            return;
-        }
-    }
+    for (i = 0; i < sizeof(names) / sizeof(names[0]) && !r->request.affinity.n; i++)
+        r->request.affinity = members_text(&r->members, names[i]);
 }
 
-static enum err read_request(struct slice body, struct arena *a, struct format_request *out,
-                             struct fault *fault)
+static enum err read_request(const struct format_call *call, struct arena *a,
+                             struct format_request *out, struct fault *fault)
 {
-    struct request_reader r = {.arena = a, .fault = fault};
+    struct request_reader r = {0};
     struct chat_input input;
     enum err e;
 
-    r.request = (struct format_request){.body = body, .output_max = -1, .choices = 1};
-    e = read_members(&r, body);
+    r.request = (struct format_request){.body = call->body, .output_max = -1, .choices = 1};
+    e = members_read(&r.members, call->body, a, known, KNOWN_COUNT, fault);
     if (!e)
-        e = read_model(&r);
-    if (!e && !is_given(&r, KNOWN_MESSAGES))
+        e = members_model(&r.members, KNOWN_MODEL, &r.request.model);
+    if (!e && !members_has(&r.members, KNOWN_MESSAGES))
         e = fail(&r, KNOWN_MESSAGES, "required");
     if (!e)
         e = read_stream(&r);
@@ -268,12 +132,13 @@ static enum err read_request(struct slice body, struct arena *a, struct format_r
         e = read_numbers(&r);
     if (e)
         return e;
-    r.request.members = r.members;
-    r.request.members_n = r.members_n;
-    r.request.has_reference = is_given(&r, KNOWN_WEB_SEARCH_OPTIONS);
+    r.request.members = r.members.items;
+    r.request.members_n = r.members.n;
+    r.request.has_reference = members_has(&r.members, KNOWN_WEB_SEARCH_OPTIONS);
     read_affinity(&r);
-    input = (struct chat_input){r.values[KNOWN_MESSAGES], r.values[KNOWN_TOOLS],
-                                r.values[KNOWN_FUNCTIONS], r.values[KNOWN_RESPONSE_FORMAT]};
+    input = (struct chat_input){r.members.values[KNOWN_MESSAGES], r.members.values[KNOWN_TOOLS],
+                                r.members.values[KNOWN_FUNCTIONS],
+                                r.members.values[KNOWN_RESPONSE_FORMAT]};
     e = chat_read_input(&input, a, &r.request, fault);
     if (!e)
         *out = r.request;
@@ -412,12 +277,13 @@ static enum err write_error_members(struct buf *b, const struct err_info *info, 
     return e;
 }
 
-static enum err write_stream_error(struct buf *b, enum err error, const char *text,
-                                   const char *request_id)
+static enum err write_stream_error(const struct reader *r, struct buf *b, enum err error,
+                                   const char *text, const char *request_id)
 {
     size_t mark = b->n;
     enum err e;
 
+    (void)r;
     (void)request_id; /* this format has no place for it */
     e = write_error_members(b, err_info(error), text);
     if (e && b->n > mark) {
@@ -427,17 +293,27 @@ static enum err write_stream_error(struct buf *b, enum err error, const char *te
     return e;
 }
 
+static const char *path(struct arena *a, const char *upstream_model, bool is_stream)
+{
+    (void)a;
+    (void)upstream_model;
+    (void)is_stream;
+    return "/chat/completions";
+}
+
+static const char *const forwarded_headers[] = {"openai-beta", NULL};
+static const char *const default_headers[] = {NULL};
+
 const struct format format_openai_chat = {
     .name = "openai-chat",
-    .path = "/chat/completions",
-    .stream_content_type = "text/event-stream",
+    .vendor = VENDOR_OPENAI,
+    .reader = {chat_read_event,  chat_read_end, chat_read_whole, chat_read_error},
+    .forwarded_headers = forwarded_headers,
+    .default_headers = default_headers,
     .read_request = read_request,
+    .path = path,
     .write_request = write_request,
     .auth_header = auth_header,
-    .read_event = chat_read_event,
-    .read_whole = chat_read_whole,
-    .read_error = chat_read_error,
     .write_stream_error = write_stream_error,
-    .ping = {": keep-alive\n\n", sizeof(": keep-alive\n\n") - 1},
-    .end = {"data: [DONE]\n\n", sizeof("data: [DONE]\n\n") - 1},
+    .ping = {": keep-alive\n\n", sizeof(": keep-alive\n\n") - 1             },
 };

@@ -22,19 +22,25 @@ struct chat_input {
 ERR_CHECK enum err chat_read_input(const struct chat_input *in, struct arena *a,
                                    struct format_request *out, struct fault *fault);
 
-/* chat_fault - fills *fault with "PARAM: TEXT" and returns ERR_BAD_REQUEST, or ERR_MEMORY.
- * param: NULL, a literal or in the arena. */
-enum err chat_fault(struct arena *a, struct fault *fault, const char *param, const char *text);
-
 /* chat_read_usage - a usage object as counts. v: any validated value, raw.p NULL allowed. False,
  * and *out as it was, when it is no object with a number of tokens in it. Cached and written
  * input is taken out of prompt_tokens; a total above its parts is output; what cannot be is
  * clamped and logged. */
 bool chat_read_usage(struct jvalue v, struct counts *out);
 
-/* The readers of answers, as in struct format. */
+/* The readers of answers and the halves of translations, as in struct format. */
 enum event_verdict chat_read_event(struct reader *r, const struct sse_event *e);
+enum event_verdict chat_read_end(struct reader *r);
 enum err chat_read_whole(struct reader *r, struct slice body, struct slice *out);
 void chat_read_error(struct reader *r, struct slice body);
+enum err chat_decode_request(struct canon *c, const struct format_request *in, struct fault *fault);
+enum err chat_encode_request(struct canon *c, struct plan *p, struct buf *out);
+enum err chat_decode_begin(struct decoder *d);
+enum err chat_decode_event(struct decoder *d, const struct sse_event *e);
+enum err chat_decode_end(struct decoder *d);
+enum err chat_decode_whole(struct decoder *d, struct slice body);
+enum err chat_encode_begin(struct encoder *e);
+enum err chat_encode_event(struct encoder *e, const struct event *ev);
+enum err chat_encode_end(struct encoder *e);
 
 #endif

@@ -1,13 +1,9 @@
 #include "upstream/openai_chat.h"
 
-#include "base/buf.h"
+#include "upstream/rewrite.h"
 #include "upstream/sse.h"
 
-#include <stdio.h>
-#include <string.h>
-
-#define DONE             "[DONE]"
-#define COST_MEMBER_SIZE (READER_COST_SIZE + 16)
+#define DONE "[DONE]"
 
 /* The members of an answer or of a chunk that we read; raw.p NULL: absent. */
 struct answer {
@@ -221,29 +217,6 @@ static bool is_error(const struct answer *a)
     return a->object.raw.p && slice_eq_z(a->object.raw, "\"error\"");
 }
 
-/* A string decoded, a number as it stands. */
-static bool copy_value(struct reader *r, struct jvalue object, const char *name, char *dst,
-                       size_t size)
-{
-    struct jvalue v;
-    struct slice text;
-
-    if (jscan_find(object, name, &v))
-        return false;
-    if (v.kind == JSCAN_NUMBER)
-        text = v.raw;
-    else if (jscan_string(v, r->arena, &text) || text.n == 0)
-        return false;
-    (void)slice_copy_z(dst, size, text);
-    return true;
-}
-
-static void set_default_error(struct reader *r, enum err e)
-{
-    (void)slice_copy_z(r->error_text, sizeof(r->error_text), slice_of(err_info(e)->text));
-    r->error_code[0] = '\0';
-}
-
 /* error: the object with message and code, or a mere text. */
 static void copy_error(struct reader *r, struct jvalue error)
 {
@@ -251,15 +224,15 @@ static void copy_error(struct reader *r, struct jvalue error)
 
     if (error.kind == JSCAN_STRING && !jscan_string(error, r->arena, &text) && text.n)
         (void)slice_copy_z(r->error_text, sizeof(r->error_text), text);
-    if (!copy_value(r, error, "message", r->error_text, sizeof(r->error_text)))
-        (void)copy_value(r, error, "detail", r->error_text, sizeof(r->error_text));
-    if (!copy_value(r, error, "code", r->error_code, sizeof(r->error_code)))
-        (void)copy_value(r, error, "type", r->error_code, sizeof(r->error_code));
+    if (!reader_copy_member(r, error, "message", r->error_text, sizeof(r->error_text)))
+        (void)reader_copy_member(r, error, "detail", r->error_text, sizeof(r->error_text));
+    if (!reader_copy_member(r, error, "code", r->error_code, sizeof(r->error_code)))
+        (void)reader_copy_member(r, error, "type", r->error_code, sizeof(r->error_code));
 }
 
 static void take_error(struct reader *r, const struct answer *a)
 {
-    set_default_error(r, ERR_UP_FAILED);
+    reader_default_error(r, ERR_UP_FAILED);
     copy_error(r, a->error.raw.p ? a->error : (struct jvalue){JSCAN_OBJECT, a->text});
 }
 
@@ -268,7 +241,7 @@ void chat_read_error(struct reader *r, struct slice body)
     struct jvalue v, inner;
     struct jscan s;
 
-    set_default_error(r, ERR_UP_REJECTED);
+    reader_default_error(r, ERR_UP_REJECTED);
     if (jscan_validate(body, &v, NULL))
         return;
     /* Google's compatible endpoint wraps the object in an array. */
@@ -279,123 +252,20 @@ void chat_read_error(struct reader *r, struct slice body)
 
 /* ---- what the client gets in place of the bytes ---- */
 
-/* A stretch of the answer's text, which may be empty, and what stands there instead. */
-struct cut {
-    struct slice old;
-    const char *text; /* NULL: the public model name */
-};
-
-/* Appends text; within an event that was joined from several data lines each line gets its field
- * name back. */
-static enum err append_text(struct buf *b, struct slice text, bool is_joined)
-{
-    enum err e = ERR_OK;
-
-    while (is_joined && !e) {
-        struct slice line = slice_split(&text, '\n');
-
-        e = buf_append_slice(b, line);
-        if (e || !text.p)
-            return e;
-        e = buf_append_z(b, "\ndata: ");
-    }
-    return e ? e : buf_append_slice(b, text);
-}
-
-/* Writes text without its cuts into the scratch buffer. */
-static enum err write_cuts(struct reader *r, struct slice text, const struct cut *cuts, size_t n,
-                           bool is_joined)
-{
-    const char *at = text.p;
-    enum err e = ERR_OK;
-    size_t i;
-
-    for (i = 0; i < n && !e; i++) {
-        e = append_text(r->scratch, (struct slice){at, (size_t)(cuts[i].old.p - at)}, is_joined);
-        if (!e)
-            e = cuts[i].text ? buf_append_z(r->scratch, cuts[i].text)
-                             : jscan_escape(r->scratch, slice_of(r->public_model));
-        at = cuts[i].old.p + cuts[i].old.n;
-    }
-    return e ? e
-             : append_text(r->scratch, (struct slice){at, (size_t)(text.p + text.n - at)},
-                           is_joined);
-}
-
-static bool renames_model(const struct reader *r, const struct answer *a)
-{
-    return a->model.raw.p && r->public_model && r->upstream_model &&
-           strcmp(r->public_model, r->upstream_model) != 0;
-}
-
-/* Where the cost goes in the usage that the client gets: over a cost of the provider's own, else
- * as the last member. dst: COST_MEMBER_SIZE. False: nothing is added. */
-static bool cut_cost(struct reader *r, const struct answer *a, char *dst, struct cut *cut)
-{
-    char cost[READER_COST_SIZE];
-    struct jmember m;
-    struct jscan s;
-    size_t members = 0;
-
-    if (!r->cost_text || !r->counts.is_known || !a->usage.raw.p || jscan_object(&s, a->usage))
-        return false;
-    r->cost_text(r->cost_ctx, r, cost);
-    *cut = (struct cut){
-        {a->usage.raw.p + a->usage.raw.n - 1, 0},
-        dst
-    };
-    for (; !jscan_next_member(&s, &m); members++) {
-        if (!jscan_key_is(&m, "cost"))
-            continue;
-        cut->old = m.value.raw;
-        (void)snprintf(dst, COST_MEMBER_SIZE, "%s", cost);
-        return true;
-    }
-    (void)snprintf(dst, COST_MEMBER_SIZE, "%s\"cost\":%s", members ? "," : "", cost);
-    return true;
-}
-
-static void sort_cuts(struct cut *cuts, size_t n)
-{
-    if (n == 2 && cuts[1].old.p < cuts[0].old.p) {
-        struct cut first = cuts[1];
-
-        cuts[1] = cuts[0];
-        cuts[0] = first;
-    }
-}
-
 /* Sets r->replacement when the client must not see the event as it is. */
 static enum err replace_event(struct reader *r, const struct sse_event *e, const struct answer *a)
 {
-    bool is_joined = e->data.p < e->raw.p || e->data.p >= e->raw.p + e->raw.n;
     char cost[COST_MEMBER_SIZE];
     struct cut cuts[2];
-    enum err err = ERR_OK;
     size_t n = 0;
 
-    if (renames_model(r, a))
+    if (rewrite_renames_model(r, a->model))
         cuts[n++] = (struct cut){a->model.raw, NULL};
     if (a->usage.raw.p && !r->request->wants_usage)
         cuts[n++] = (struct cut){a->usage_cut, ""};
     else
-        n += cut_cost(r, a, cost, &cuts[n]);
-    if (n == 0)
-        return ERR_OK;
-    sort_cuts(cuts, n);
-    buf_reset(r->scratch);
-    if (is_joined) {
-        err = buf_append_z(r->scratch, "data: ");
-        if (!err)
-            err = write_cuts(r, a->text, cuts, n, true);
-        if (!err)
-            err = buf_append_z(r->scratch, "\n\n");
-    } else {
-        err = write_cuts(r, e->raw, cuts, n, false);
-    }
-    if (!err)
-        r->replacement = buf_slice(r->scratch);
-    return err;
+        n += rewrite_cost(r, a->usage, cost, &cuts[n]);
+    return rewrite_event(r, e, a->text, cuts, n);
 }
 
 /* ---- the two readers ---- */
@@ -418,7 +288,7 @@ enum event_verdict chat_read_event(struct reader *r, const struct sse_event *e)
     if (scan(data, &a)) {
         if (!is_error_event)
             return EVENT_MALFORMED;
-        set_default_error(r, ERR_UP_FAILED);
+        reader_default_error(r, ERR_UP_FAILED);
         return EVENT_FAIL;
     }
     if (is_error_event || is_error(&a)) {
@@ -454,18 +324,19 @@ enum err chat_read_whole(struct reader *r, struct slice body, struct slice *out)
         return ERR_UP_MALFORMED;
     take_tier(r, &a);
     take_any_usage(r, &a);
-    if (renames_model(r, &a))
+    if (rewrite_renames_model(r, a.model))
         cuts[n++] = (struct cut){a.model.raw, NULL};
-    n += cut_cost(r, &a, cost, &cuts[n]);
-    if (n > 0) {
-        sort_cuts(cuts, n);
-        buf_reset(r->scratch);
-        e = write_cuts(r, body, cuts, n, false);
-        if (e)
-            return e;
-        body = buf_slice(r->scratch);
-    }
+    n += rewrite_cost(r, a.usage, cost, &cuts[n]);
+    e = rewrite_whole(r, body, cuts, n, out);
+    r->is_ended = e == ERR_OK;
+    return e;
+}
+
+enum event_verdict chat_read_end(struct reader *r)
+{
+    if (r->finish_reason[0] == '\0')
+        return EVENT_MALFORMED;
     r->is_ended = true;
-    *out = body;
-    return ERR_OK;
+    r->replacement = SLICE("data: " DONE "\n\n");
+    return EVENT_END;
 }

@@ -30,7 +30,8 @@ static struct format_request request_of(const char *body)
 {
     struct format_request r;
     struct fault fault = {0};
-    enum err e = chat->read_request(slice_of(body), arena, &r, &fault);
+    enum err e =
+        chat->read_request(&(struct format_call){.body = slice_of(body)}, arena, &r, &fault);
 
     ck_assert_msg(e == ERR_OK, "%s: %s", body, fault.text);
     return r;
@@ -41,7 +42,7 @@ START_TEST(formats_are_found_by_name)
     ck_assert_ptr_eq(format_find("openai-chat"), chat);
     ck_assert_ptr_null(format_find("openai"));
     ck_assert_ptr_null(format_find(""));
-    ck_assert_str_eq(chat->path, "/chat/completions");
+    ck_assert_str_eq(chat->path(arena, "m", true), "/chat/completions");
     ck_assert_str_eq(chat->auth_header(arena, "s3cret"), "Authorization: Bearer s3cret");
 }
 END_TEST
@@ -153,7 +154,8 @@ START_TEST(a_bad_request_is_refused_with_its_path)
     struct format_request r;
     struct fault fault = {0};
 
-    ck_assert_int_eq(chat->read_request(slice_of(faults[_i].body), arena, &r, &fault),
+    ck_assert_int_eq(chat->read_request(&(struct format_call){.body = slice_of(faults[_i].body)},
+                                        arena, &r, &fault),
                      ERR_BAD_REQUEST);
     ck_assert_str_eq(fault.text, faults[_i].text);
     ck_assert_pstr_eq(fault.param, faults[_i].param);
@@ -175,7 +177,9 @@ START_TEST(a_model_name_may_have_128_characters_of_any_script)
     ck_assert_uint_eq(request_of(b.p).model.n, 384);
     b.n -= 2;
     ck_assert_int_eq(buf_append_z(&b, "x\"}"), ERR_OK);
-    ck_assert_int_eq(chat->read_request(buf_slice(&b), arena, &r, &fault), ERR_BAD_REQUEST);
+    ck_assert_int_eq(
+        chat->read_request(&(struct format_call){.body = buf_slice(&b)}, arena, &r, &fault),
+        ERR_BAD_REQUEST);
     ck_assert_str_eq(fault.text, "model: expected at most 128 characters");
     buf_clear(&b);
 }
@@ -197,7 +201,9 @@ START_TEST(more_members_than_the_maximum_are_refused)
     ck_assert_uint_eq(request_of(b.p).members_n, FORMAT_MEMBERS_MAX);
     b.n--;
     ck_assert_int_eq(buf_append_z(&b, ",\"last\":1}"), ERR_OK);
-    ck_assert_int_eq(chat->read_request(buf_slice(&b), arena, &r, &fault), ERR_BAD_REQUEST);
+    ck_assert_int_eq(
+        chat->read_request(&(struct format_call){.body = buf_slice(&b)}, arena, &r, &fault),
+        ERR_BAD_REQUEST);
     ck_assert_ptr_nonnull(strstr(fault.text, "more members"));
     buf_clear(&b);
 }
@@ -339,7 +345,8 @@ START_TEST(memory_that_runs_out_while_reading_is_told)
     for (max = 16; e == ERR_MEMORY; max += 16) {
         struct arena *small = arena_new(max);
 
-        e = chat->read_request(slice_of(BODY(",\"user\":5")), small, &r, &fault);
+        e = chat->read_request(&(struct format_call){.body = slice_of(BODY(",\"user\":5"))}, small,
+                               &r, &fault);
         arena_free(small);
     }
     ck_assert_int_eq(e, ERR_OK);

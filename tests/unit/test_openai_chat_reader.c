@@ -31,7 +31,8 @@ static struct format_request request_of(const char *body)
 {
     struct format_request r;
     struct fault fault = {0};
-    enum err e = chat->read_request(slice_of(body), arena, &r, &fault);
+    enum err e =
+        chat->read_request(&(struct format_call){.body = slice_of(body)}, arena, &r, &fault);
 
     ck_assert_msg(e == ERR_OK, "%s: %s", body, fault.text);
     return r;
@@ -66,7 +67,7 @@ static enum err see(void *ctx, const struct sse_event *e)
 {
     struct seen *s = ctx;
 
-    s->verdict = chat->read_event(s->reader, e);
+    s->verdict = chat->reader.read_event(s->reader, e);
     s->events++;
     if (s->verdict == EVENT_WITHHOLD)
         return ERR_OK;
@@ -419,7 +420,7 @@ START_TEST(a_whole_answer_is_overheard)
     const char *body = WHOLE("m", ",\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":1}") "\n";
     struct slice out;
 
-    ck_assert_int_eq(chat->read_whole(&r, slice_of(body), &out), ERR_OK);
+    ck_assert_int_eq(chat->reader.read_whole(&r, slice_of(body), &out), ERR_OK);
     ck_assert_ptr_eq(out.p, body);
     ck_assert_uint_eq(out.n, strlen(body));
     ck_assert(r.is_ended && r.has_content);
@@ -434,8 +435,8 @@ START_TEST(a_whole_answer_carries_the_public_model_name)
     struct reader r = reader_for(BODY(""), "pub", "up");
     struct slice out;
 
-    ck_assert_int_eq(chat->read_whole(&r, SLICE(WHOLE("up-2026", ",\"usage\":null") " "), &out),
-                     ERR_OK);
+    ck_assert_int_eq(
+        chat->reader.read_whole(&r, SLICE(WHOLE("up-2026", ",\"usage\":null") " "), &out), ERR_OK);
     ck_assert(slice_eq_z(out, WHOLE("pub", ",\"usage\":null") " "));
     ck_assert(!reader_counts(&r).is_known);
     ck_assert_int_eq(reader_counts(&r).out_all, 1);
@@ -451,7 +452,7 @@ START_TEST(usage_of_whole_answers_is_read_like_that_of_streams)
 
     (void)snprintf(body, sizeof(body), "{\"choices\":[{\"message\":{}}],\"usage\":%s}",
                    usages[_i].usage);
-    ck_assert_int_eq(chat->read_whole(&r, slice_of(body), &out), ERR_OK);
+    ck_assert_int_eq(chat->reader.read_whole(&r, slice_of(body), &out), ERR_OK);
     check_usage(&r, (size_t)_i);
     reader_clear(&r);
 }
@@ -481,7 +482,7 @@ START_TEST(what_is_no_answer_is_refused)
         struct reader r = reader_for(BODY(""), "m", "m");
         struct slice out;
 
-        ck_assert_int_eq(chat->read_whole(&r, slice_of(rows[i].body), &out), rows[i].e);
+        ck_assert_int_eq(chat->reader.read_whole(&r, slice_of(rows[i].body), &out), rows[i].e);
         ck_assert_str_eq(r.error_text, rows[i].e == ERR_UP_FAILED ? "m" : "");
         ck_assert_int_eq(r.is_ended, rows[i].e == ERR_OK);
         reader_clear(&r);
@@ -518,7 +519,7 @@ START_TEST(a_providers_error_is_read_in_every_shape)
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct reader r = reader_for(BODY(""), "m", "m");
 
-        chat->read_error(&r, slice_of(rows[i].body));
+        chat->reader.read_error(&r, slice_of(rows[i].body));
         ck_assert_str_eq(r.error_text, rows[i].text);
         ck_assert_str_eq(r.error_code, rows[i].code);
         reader_clear(&r);
@@ -537,7 +538,7 @@ START_TEST(a_long_error_text_is_cut_at_a_character)
     for (i = 0; i < 200; i++)
         ck_assert_int_eq(buf_append_z(&b, "\xe4\xbd\xa0"), ERR_OK);
     ck_assert_int_eq(buf_append_z(&b, "\"}}"), ERR_OK);
-    chat->read_error(&r, buf_slice(&b));
+    chat->reader.read_error(&r, buf_slice(&b));
     ck_assert_uint_eq(strlen(r.error_text), 256);
     ck_assert(str_is_utf8(slice_of(r.error_text)));
     buf_clear(&b);
@@ -552,7 +553,8 @@ START_TEST(the_stream_error_is_the_published_one)
     struct buf b;
 
     buf_init(&b, 4096);
-    ck_assert_int_eq(chat->write_stream_error(&b, ERR_UP_CUT, "it \"broke\"\n", "01K"), ERR_OK);
+    ck_assert_int_eq(chat->write_stream_error(NULL, &b, ERR_UP_CUT, "it \"broke\"\n", "01K"),
+                     ERR_OK);
     ck_assert_str_eq(b.p, "data: {\"error\":{\"message\":\"it "
                           "\\\"broke\\\"\\n\",\"type\":\"server_error\",\"param\":null,"
                           "\"code\":\"service_unavailable\"}}\n\n");
@@ -560,7 +562,7 @@ START_TEST(the_stream_error_is_the_published_one)
     ck_assert_int_eq(s.verdict, EVENT_FAIL);
     ck_assert_str_eq(r.error_text, "it \"broke\"\n");
     buf_reset(&b);
-    ck_assert_int_eq(chat->write_stream_error(&b, ERR_UP_TIMEOUT, NULL, "01K"), ERR_OK);
+    ck_assert_int_eq(chat->write_stream_error(NULL, &b, ERR_UP_TIMEOUT, NULL, "01K"), ERR_OK);
     ck_assert_ptr_nonnull(strstr(b.p, err_info(ERR_UP_TIMEOUT)->text));
     buf_clear(&s.out);
     buf_clear(&b);
@@ -578,7 +580,7 @@ START_TEST(a_stream_error_that_does_not_fit_leaves_no_part_of_itself)
 
         buf_init(&b, max);
         ck_assert_int_eq(buf_append_z(&b, "head"), ERR_OK);
-        e = chat->write_stream_error(&b, ERR_INTERNAL, "x", "01K");
+        e = chat->write_stream_error(NULL, &b, ERR_INTERNAL, "x", "01K");
         if (e)
             ck_assert_str_eq(b.p, "head");
         buf_clear(&b);
@@ -595,11 +597,12 @@ START_TEST(ping_and_end_are_what_clients_expect)
     feed(&s, &r, chat->ping, 0);
     ck_assert_int_eq(s.verdict, EVENT_FORWARD);
     buf_clear(&s.out);
-    feed(&s, &r, chat->end, 0);
-    ck_assert_int_eq(s.verdict, EVENT_END);
     ck_assert(slice_eq_z(chat->ping, ": keep-alive\n\n"));
-    ck_assert(slice_eq_z(chat->end, "data: [DONE]\n\n"));
-    buf_clear(&s.out);
+    ck_assert_int_eq(chat->reader.read_end(&r), EVENT_MALFORMED);
+    ck_assert(slice_copy_z(r.finish_reason, sizeof(r.finish_reason), SLICE("stop")));
+    ck_assert_int_eq(chat->reader.read_end(&r), EVENT_END);
+    ck_assert(slice_eq_z(r.replacement, "data: [DONE]\n\n"));
+    ck_assert(r.is_ended);
     reader_clear(&r);
 }
 END_TEST
@@ -635,7 +638,7 @@ START_TEST(cost_goes_into_the_usage_of_a_whole_answer)
 
         r.cost_text = write_cost;
         r.cost_ctx = cost_prefix;
-        ck_assert_int_eq(chat->read_whole(&r, slice_of(rows[i].body), &out), ERR_OK);
+        ck_assert_int_eq(chat->reader.read_whole(&r, slice_of(rows[i].body), &out), ERR_OK);
         ck_assert_msg(slice_eq_z(out, rows[i].want), "row %d: %.*s", i, SLICE_FMT(out));
         reader_clear(&r);
     }
@@ -692,10 +695,11 @@ START_TEST(the_tier_is_the_last_that_the_answer_names)
     buf_clear(&s.out);
     reader_clear(&r);
     r = reader_for(BODY(""), "m", "m");
-    ck_assert_int_eq(chat->read_whole(&r, SLICE("{\"choices\":[{}]}"), &out), ERR_OK);
+    ck_assert_int_eq(chat->reader.read_whole(&r, SLICE("{\"choices\":[{}]}"), &out), ERR_OK);
     ck_assert_str_eq(r.service_tier, "");
     ck_assert_int_eq(
-        chat->read_whole(&r, SLICE("{\"service_tier\":\"flex\",\"choices\":[{}]}"), &out), ERR_OK);
+        chat->reader.read_whole(&r, SLICE("{\"service_tier\":\"flex\",\"choices\":[{}]}"), &out),
+        ERR_OK);
     ck_assert_str_eq(r.service_tier, "flex");
     reader_clear(&r);
 }

@@ -1,0 +1,22 @@
+/* signature - carries the opaque thinking signature of one vendor's model through a client of
+ * another format, as "aip1.VENDOR.MODEL.PAYLOAD", and takes it apart on its way back.
+ *
+ * Pure; any thread. */
+#ifndef AIPASS_UPSTREAM_SIGNATURE_H
+#define AIPASS_UPSTREAM_SIGNATURE_H
+
+#include "upstream/canon.h"
+
+/* signature_wrap - the envelope, in the arena: URL-safe base64 of model and payload, so that every
+ * format can carry it. is_redacted and id travel along. n 0 when memory is out. */
+struct slice signature_wrap(struct arena *a, const struct seal *seal);
+
+/* signature_open - what a client of the given vendor's format sent: an envelope of ours taken
+ * apart, or else the client's own vendor's. Broken envelopes give VENDOR_NONE. ERR_MEMORY. */
+ERR_CHECK enum err signature_open(struct arena *a, struct slice text, enum vendor client,
+                                  struct seal *out);
+
+/* vendor_word - "openai", "anthropic", "gemini"; "none". */
+const char *vendor_word(enum vendor v);
+
+#endif
