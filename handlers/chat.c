@@ -5,5 +5,5 @@
 
 void chat_completions(struct request *req)
 {
-    relay_run(req, &format_openai_chat);
+    relay_run(req, &format_openai_chat, &(struct format_call){.body = req->body});
 }

@@ -67,12 +67,11 @@ enum err relay_read_catalog(struct request *req, const struct catalog **out)
 }
 
 /* Reads the body and finds the model; answers what is wrong with either. */
-static enum err read_request(struct relay *r)
+static enum err read_request(struct relay *r, const struct format_call *call)
 {
     struct request *req = r->answer.req;
     struct fault fault = {NULL, NULL};
-    struct format_call call = {.body = req->body};
-    enum err e = r->answer.format->read_request(&call, req->arena, &r->in, &fault);
+    enum err e = r->answer.format->read_request(call, req->arena, &r->in, &fault);
     if (e != ERR_OK)
         return request_fail(req, e, fault.param, fault.text != NULL ? "%s" : NULL, fault.text);
     e = relay_read_catalog(req, &r->catalog);
@@ -89,7 +88,12 @@ static enum err read_request(struct relay *r)
     return ERR_OK;
 }
 
-/* Every enabled channel that speaks the client's format, with each of its keys. */
+static bool can_carry(const struct format *client, const struct format *provider)
+{
+    return provider != NULL && (provider == client || provider->encode_request != NULL);
+}
+
+/* Every enabled channel whose format the request can be carried to, with each of its keys. */
 static enum err list_candidates(struct relay *r)
 {
     const struct catalog_model *model = r->answer.model;
@@ -105,7 +109,7 @@ static enum err list_candidates(struct relay *r)
     for (size_t i = 0; i < model->routes_n; i++) {
         const struct catalog_route *route = &model->routes[i];
         const struct catalog_channel *channel = route->channel;
-        if (format_find(channel->format) != r->answer.format)
+        if (!can_carry(r->answer.format, format_find(channel->format)))
             continue;
         for (size_t k = 0; k < channel->keys_n && r->candidates_n < n; k++) {
             const struct catalog_channel_key *key = &channel->keys[k];
@@ -129,13 +133,23 @@ static bool is_json_object(struct slice text)
     return jscan_validate(text, &v, NULL) == ERR_OK && v.kind == JSCAN_OBJECT;
 }
 
+/* A provider's refusal in another format than the client's: its class decides the status. */
+static enum err refusal_class(const struct attempt *a)
+{
+    if (a->status == 404)
+        return ERR_NO_MODEL;
+    if (a->status == 413)
+        return ERR_TOO_LARGE;
+    return a->reader.error_class;
+}
+
 /* A refusal before anything was sent, in the client's format. */
 static void answer_failure(struct relay *r, const struct attempt *a, enum err e)
 {
     struct request *req = r->answer.req;
     if (e == ERR_CLIENT_GONE)
         return;
-    if (e == ERR_UP_REJECTED && is_json_object(buf_slice(&a->whole))) {
+    if (e == ERR_UP_REJECTED && a->translation == NULL && is_json_object(buf_slice(&a->whole))) {
         response_header_z(req, "x-should-retry", "false");
         enum err sent = response_bytes(req, a->status, "application/json", buf_slice(&a->whole));
         (void)sent; /* a client that is gone does not get it */
@@ -143,7 +157,12 @@ static void answer_failure(struct relay *r, const struct attempt *a, enum err e)
     }
     if (a->retry_after_ms >= 0)
         error_retry_after(req, (a->retry_after_ms + 999) / 1000);
-    request_fail(req, e, NULL, NULL);
+    if (e == ERR_BAD_REQUEST)
+        request_fail(req, e, a->fault.param, a->fault.text != NULL ? "%s" : NULL, a->fault.text);
+    else if (e == ERR_UP_REJECTED)
+        request_fail(req, refusal_class(a), NULL, "%s", a->reader.error_text);
+    else
+        request_fail(req, e, NULL, NULL);
 }
 
 /* The head is out: the stream ends with the format's error event and without its proper end. */
@@ -221,7 +240,7 @@ static void try_channels(struct relay *r)
             .answer = answer, .route = r->targets[pick].route, .key = r->targets[pick].key};
         e = attempt_run(&a, &body);
         if (e == ERR_OK || answer->is_begun || answer->gone_since_ms != 0 ||
-            !err_info(e)->try_elsewhere)
+            !(err_info(e)->try_elsewhere || e == ERR_BAD_REQUEST))
             break; /* nobody waits for another channel's answer once the client has left */
         mark_tried(r, pick, e);
     }
@@ -229,7 +248,7 @@ static void try_channels(struct relay *r)
     attempt_clear(&a);
 }
 
-void relay_run(struct request *req, const struct format *format)
+void relay_run(struct request *req, const struct format *format, const struct format_call *call)
 {
     struct relay *r = arena_alloc(req->arena, sizeof(*r));
     if (r == NULL) {
@@ -240,7 +259,7 @@ void relay_run(struct request *req, const struct format *format)
     r->answer =
         (struct answer){.req = req, .app = app, .format = format, .in = &r->in, .bill = &r->bill};
     upkeep_wake(app->upkeep);
-    if (read_request(r) != ERR_OK)
+    if (read_request(r, call) != ERR_OK)
         return;
     enum err e = list_candidates(r);
     if (e != ERR_OK) {

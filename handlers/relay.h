@@ -11,7 +11,7 @@
 struct catalog;
 ERR_CHECK enum err relay_read_catalog(struct request *req, const struct catalog **out);
 
-/* relay_run - serves an authenticated request in the given client format, from body to usage row. Blocks for the whole exchange. */
-void relay_run(struct request *req, const struct format *format);
+/* relay_run - serves an authenticated request in the given client format, from body to usage row. call: what was sent, its body req->body. Blocks for the whole exchange. */
+void relay_run(struct request *req, const struct format *format, const struct format_call *call);
 
 #endif
