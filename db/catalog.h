@@ -30,7 +30,7 @@ struct catalog_channel {
     int64_t id;
     const char *name;
     const char *provider;
-    const char *format;   /* "openai-chat" */
+    const char *format;   /* "openai-chat", "openai-responses", "anthropic", "gemini" */
     const char *base_url; /* without a trailing slash */
     int64_t priority;
     int64_t weight;
@@ -50,6 +50,7 @@ struct catalog_route {
 struct catalog_model {
     int64_t id;
     const char *name;
+    const char *display_name; /* for people; the name when none is set */
     const char *kind;
     const char *owned_by;
     int64_t created_s; /* Unix time */

@@ -163,7 +163,8 @@ static int compare_model_id(const void *x, const void *y)
 static const char sql_models[] =
     "SELECT id, name, kind, owned_by, FLOOR(UNIX_TIMESTAMP(created_at)), context_tokens, "
     "output_tokens_max, image_tokens,"
-    " file_tokens, audio_tokens FROM models WHERE status = 'enabled' ORDER BY name";
+    " file_tokens, audio_tokens, COALESCE(display_name, name) FROM models WHERE status = 'enabled' "
+    "ORDER BY name";
 
 static enum err read_models(struct reader *r)
 {
@@ -188,8 +189,9 @@ static enum err read_models(struct reader *r)
         m->image_tokens = db_col_i64(s, 7);
         m->file_tokens = db_col_i64(s, 8);
         m->audio_tokens = db_col_i64(s, 9);
+        m->display_name = copy_col(r, s, 10);
         price_clear(&m->price);
-        if (!m->name || !m->kind || !m->owned_by)
+        if (!m->name || !m->kind || !m->owned_by || !m->display_name)
             return ERR_MEMORY;
     }
     qsort(r->by_id, r->models_n, sizeof(struct catalog_model *), compare_model_id);
@@ -321,6 +323,7 @@ static enum err read_routes(struct reader *r)
 static const char sql_overrides[] =
     "SELECT m.id, c.id, o.action, o.member, o.value" FROM_ROUTES
     " JOIN parameter_overrides o ON (o.channel_id = c.id OR o.provider = c.provider)"
+    " AND (o.format IS NULL OR o.format = c.format)"
     " AND COALESCE(cm.upstream_name, m.name) LIKE o.model_pattern" WHERE_ROUTES ORDER_ROUTES
     ", o.id";
 

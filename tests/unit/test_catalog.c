@@ -26,6 +26,7 @@ static const char sql_world[] =
     "'2026-01-02'),"
     " (4, 'alpha-2', 1, '2026-01-02'), (6, 'by-request', 1, '2026-01-02');"
     "INSERT INTO models (id, name, status) VALUES (5, 'off', 'disabled');"
+    "UPDATE models SET display_name = 'Alpha, the first' WHERE id = 2;"
     "INSERT INTO prices (model_id, unit, amount) VALUES (1, 'input_token', 2), (1, 'output_token', "
     "8), (2, 'input_token', 1), (2, 'output_token', 4),"
     " (3, 'input_token', 1), (4, 'input_token', 1), (4, 'output_token', 1), (5, 'input_token', 1), "
@@ -110,6 +111,8 @@ START_TEST(enabled_and_priced_models_are_there_by_name)
     ck_assert_int_eq(model("zeta")->output_tokens_max, 16384);
     ck_assert_str_eq(model("zeta")->kind, "chat");
     ck_assert_str_eq(model("zeta")->owned_by, "aipass");
+    ck_assert_str_eq(model("zeta")->display_name, "zeta");
+    ck_assert_str_eq(model("alpha")->display_name, "Alpha, the first");
     ck_assert_ptr_null(catalog_find_model(catalog, SLICE("unpriced")));
     ck_assert_ptr_null(catalog_find_model(catalog, SLICE("off")));
     ck_assert_ptr_null(catalog_find_model(catalog, SLICE("alph")));
@@ -267,6 +270,46 @@ START_TEST(the_shipped_overrides_rename_max_tokens_for_reasoning_models)
     ck_assert_str_eq(model("gpt-5-mini")->routes[0].overrides[0].value, "max_completion_tokens");
     ck_assert_uint_eq(model("gpt-4o")->routes[0].overrides_n, 0);
     catalog_release(store, catalog);
+}
+END_TEST
+
+START_TEST(overrides_of_a_format_go_to_channels_of_that_format)
+{
+    mariadb_fresh(server);
+    mariadb_exec(
+        server,
+        "INSERT INTO models (id, name) VALUES (1, 'gpt-5');"
+        "INSERT INTO prices (model_id, unit, amount) VALUES (1, 'request', 1);"
+        "INSERT INTO channels (id, name, format, priority, base_url) VALUES (1, 'c', "
+        "'openai-chat', 4, 'https://x'), (2, 'r', 'openai-responses', 3, 'https://x'), (3, 'a', "
+        "'anthropic', 2, 'https://x'), (4, 'g', 'gemini', 1, 'https://x');"
+        "INSERT INTO channel_keys (channel_id, secret) SELECT id, 's' FROM channels;"
+        "INSERT INTO channel_models (channel_id, model_id) SELECT id, 1 FROM channels;"
+        "INSERT INTO parameter_overrides (provider, format, action, member) VALUES"
+        " ('openai', NULL, 'remove', 'metadata'), ('openai', 'gemini', 'remove', 'labels')");
+    acquire();
+    const struct catalog_route *r = model("gpt-5")->routes;
+    ck_assert_uint_eq(r[0].overrides_n, 4);
+    ck_assert_str_eq(r[1].channel->format, "openai-responses");
+    ck_assert_uint_eq(r[1].overrides_n, 1);
+    ck_assert_str_eq(r[1].overrides[0].member, "metadata");
+    ck_assert_uint_eq(r[2].overrides_n, 1);
+    ck_assert_str_eq(r[3].channel->format, "gemini");
+    ck_assert_uint_eq(r[3].overrides_n, 2);
+    ck_assert_str_eq(r[3].overrides[1].member, "labels");
+    catalog_release(store, catalog);
+}
+END_TEST
+
+START_TEST(what_carries_the_conversation_cannot_be_overridden)
+{
+    static const char *const bad[] = {"model", "stream", "messages", "input", "contents", ""};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        ck_assert_uint_eq(mariadb_try(server,
+                                      "INSERT INTO parameter_overrides (provider, action, member) "
+                                      "VALUES ('openai', 'remove', '%s')",
+                                      bad[i]),
+                          4025);
 }
 END_TEST
 
@@ -494,6 +537,8 @@ int main(void)
     tcase_add_test(tc, routes_are_the_enabled_channels_with_a_key_highest_priority_first);
     tcase_add_test(tc, overrides_go_to_the_routes_that_they_name_in_order);
     tcase_add_test(tc, the_shipped_overrides_rename_max_tokens_for_reasoning_models);
+    tcase_add_test(tc, overrides_of_a_format_go_to_channels_of_that_format);
+    tcase_add_test(tc, what_carries_the_conversation_cannot_be_overridden);
     tcase_add_test(tc, an_empty_database_gives_an_empty_catalog);
     tcase_add_test(tc, plain_secrets_are_sealed_at_first_use_and_opened_afterwards);
     tcase_add_test(tc, a_secret_that_cannot_be_opened_is_skipped);
