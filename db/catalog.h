@@ -10,6 +10,7 @@
 #include "base/config.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "db/capability.h"
 #include "db/db.h"
 #include "db/price_list.h"
 
@@ -43,6 +44,7 @@ struct catalog_channel {
 struct catalog_route {
     const struct catalog_channel *channel;
     const char *upstream_name;
+    const struct catalog_capability *capability; /* never NULL */
     const struct catalog_override *overrides;
     size_t overrides_n;
 };

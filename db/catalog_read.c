@@ -31,6 +31,7 @@ struct reader {
     struct catalog_model *models; /* by name, unpriced ones included */
     struct catalog_model **by_id;
     size_t models_n;
+    struct capability_list capabilities;
     struct unsealed *unsealed;
     size_t unsealed_n;
 };
@@ -313,6 +314,7 @@ static enum err read_routes(struct reader *r)
         route->upstream_name = copy_col(r, s, 2);
         if (!route->upstream_name)
             return ERR_MEMORY;
+        route->capability = capability_find(&r->capabilities, route->upstream_name, m->name);
         if (!m->routes_n++)
             m->routes = route;
         route++;
@@ -412,6 +414,8 @@ static enum err read_tables(struct reader *r)
         e = read_models(r);
     if (!e)
         e = read_prices(r);
+    if (!e)
+        e = capability_read(r->conn, r->arena, &r->capabilities);
     if (!e)
         e = read_routes(r);
     if (!e)

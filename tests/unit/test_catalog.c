@@ -226,6 +226,22 @@ START_TEST(routes_are_the_enabled_channels_with_a_key_highest_priority_first)
 }
 END_TEST
 
+START_TEST(routes_know_what_the_providers_model_accepts)
+{
+    mariadb_exec(server, "UPDATE channel_models SET upstream_name = 'claude-opus-5-5' WHERE "
+                         "channel_id = 2 AND model_id = 1;"
+                         "INSERT INTO model_capabilities (pattern, output_tokens_max) VALUES "
+                         "('zet%%', 7)");
+    acquire();
+    const struct catalog_route *r = model("zeta")->routes;
+    ck_assert_str_eq(r[0].capability->pattern, "%claude-opus-5_5%");
+    ck_assert(!r[0].capability->forced_tools);
+    ck_assert_int_eq(r[1].capability->output_tokens_max, 7);
+    ck_assert_ptr_eq(model("alpha")->routes[0].capability, &capability_default);
+    catalog_release(store, catalog);
+}
+END_TEST
+
 START_TEST(overrides_go_to_the_routes_that_they_name_in_order)
 {
     mariadb_exec(server, "INSERT INTO parameter_overrides (id, provider, channel_id, "
@@ -535,6 +551,7 @@ int main(void)
     tcase_add_test(tc, prices_of_all_scopes_and_tiers_are_read_for_their_model);
     tcase_add_test(tc, the_table_refuses_units_and_qualifiers_that_are_not_known);
     tcase_add_test(tc, routes_are_the_enabled_channels_with_a_key_highest_priority_first);
+    tcase_add_test(tc, routes_know_what_the_providers_model_accepts);
     tcase_add_test(tc, overrides_go_to_the_routes_that_they_name_in_order);
     tcase_add_test(tc, the_shipped_overrides_rename_max_tokens_for_reasoning_models);
     tcase_add_test(tc, overrides_of_a_format_go_to_channels_of_that_format);
