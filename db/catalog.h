@@ -10,6 +10,7 @@
 #include "base/config.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "db/alias.h"
 #include "db/capability.h"
 #include "db/db.h"
 #include "db/price_list.h"
@@ -68,6 +69,7 @@ struct catalog_model {
 struct catalog {
     const struct catalog_model *models; /* enabled and priced, by name */
     size_t models_n;
+    struct alias_list aliases;
     int64_t read_mono_ms;
 };
 
@@ -81,7 +83,8 @@ void catalog_store_free(struct catalog_store *s);
 ERR_CHECK enum err catalog_acquire(struct catalog_store *s, const struct catalog **out);
 void catalog_release(struct catalog_store *s, const struct catalog *c);
 
-/* catalog_find_model - by public name; NULL when unknown, disabled or unpriced. */
+/* catalog_find_model - by public name, else by an alias without *, else by one with it; NULL when
+ * unknown, disabled or unpriced. What the client asked for may differ from the model's name. */
 const struct catalog_model *catalog_find_model(const struct catalog *c, struct slice name);
 
 /* catalog_refresh - re-read when due and used since the last read. Called each second by upkeep;

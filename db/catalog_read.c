@@ -420,6 +420,8 @@ static enum err read_tables(struct reader *r)
         e = read_routes(r);
     if (!e)
         e = read_overrides(r);
+    if (!e)
+        e = alias_read(r->conn, r->arena, &r->snapshot->catalog.aliases);
     db_rollback(r->conn);
     return e;
 }
@@ -439,6 +441,20 @@ static enum err keep_priced(struct reader *r)
     return ERR_OK;
 }
 
+static int compare_model_name(const void *name, const void *model)
+{
+    return strcmp(name, ((const struct catalog_model *)model)->name);
+}
+
+/* What clients see of the model of that number; NULL when it is not sold. */
+static const struct catalog_model *kept_model(const void *arg, int64_t id)
+{
+    const struct reader *r = arg;
+    const struct catalog *c = &r->snapshot->catalog;
+    const struct catalog_model *m = model_by_id(r, id);
+    return m ? bsearch(m->name, c->models, c->models_n, sizeof(*m), compare_model_name) : NULL;
+}
+
 enum err snapshot_read(struct db *db, const uint8_t *seal_key, struct snapshot **out)
 {
     struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
@@ -453,8 +469,10 @@ enum err snapshot_read(struct db *db, const uint8_t *seal_key, struct snapshot *
         e = read_tables(&r);
     if (!e)
         e = keep_priced(&r);
-    if (!e)
+    if (!e) {
+        alias_bind(&snapshot->catalog.aliases, kept_model, &r);
         seal_plain(&r);
+    }
     db_give(db, r.conn);
     if (e) {
         snapshot_free(snapshot);

@@ -188,7 +188,7 @@ START_TEST(the_shipped_rows_know_the_models_of_today)
         {"gpt-5-mini-2025-08-07",              "%gpt-5%"                   },
         {"gpt-5-codex",                        "%gpt-5-codex%"             },
         {"gpt-5-pro",                          "%gpt-5-pro%"               },
-        {"gpt-5-chat-latest",                  "%gpt-5%-chat%"              },
+        {"gpt-5-chat-latest",                  "%gpt-5%-chat%"             },
         {"gpt-5.3-chat-latest",                "%gpt-5%-chat%"             },
         {"gpt-5.1-chat-latest",                "%gpt-5%-chat%"             },
         {"gpt-5.1-codex-mini",                 "%gpt-5.1-codex%"           },

@@ -329,6 +329,118 @@ START_TEST(what_carries_the_conversation_cannot_be_overridden)
 }
 END_TEST
 
+static void alias(const char *name, int model_id, int priority)
+{
+    mariadb_exec(server,
+                 "INSERT INTO model_aliases (alias, model_id, priority) VALUES ('%s', %d, %d)",
+                 name, model_id, priority);
+}
+
+/* The model that a name leads to; "" for none. */
+static const char *leads_to(const char *name)
+{
+    const struct catalog_model *m = catalog_find_model(catalog, slice_of(name));
+    return m ? m->name : "";
+}
+
+START_TEST(an_alias_leads_to_its_model_after_names_and_before_patterns)
+{
+    alias("zeta", 2, 9);
+    alias("z-mini", 1, 0);
+    alias("claude-*", 1, 0);
+    alias("claude-haiku-*", 2, 0);
+    alias("claude-haiku-4-5", 4, 0);
+    acquire();
+    ck_assert_str_eq(leads_to("zeta"), "zeta");
+    ck_assert_str_eq(leads_to("z-mini"), "zeta");
+    ck_assert_str_eq(leads_to("claude-sonnet-5"), "zeta");
+    ck_assert_str_eq(leads_to("claude-"), "zeta");
+    ck_assert_str_eq(leads_to("claude-haiku-4-5-20251001"), "alpha");
+    ck_assert_str_eq(leads_to("claude-haiku-4-5"), "alpha-2");
+    ck_assert_str_eq(leads_to("claude"), "");
+    ck_assert_str_eq(leads_to("Z-mini"), "");
+    ck_assert_str_eq(leads_to("z-min"), "");
+    ck_assert_str_eq(leads_to("z-mini-2"), "");
+    ck_assert_str_eq(leads_to(""), "");
+    ck_assert_ptr_eq(catalog_find_model(catalog, SLICE("z-mini")), model("zeta"));
+    catalog_release(store, catalog);
+}
+END_TEST
+
+START_TEST(aliases_of_higher_priority_count_first_and_models_not_sold_are_passed_over)
+{
+    alias("a*", 1, 0);
+    alias("a-long-one*", 2, 0);
+    alias("*one", 4, 5);
+    alias("two", 1, 0);
+    alias("two", 2, 5);
+    alias("three", 3, 9); /* unpriced */
+    alias("three", 5, 8); /* disabled */
+    alias("three", 2, 0);
+    alias("four", 3, 0);
+    alias("zeta2", 1, 0);
+    alias("b*", 3, 9);
+    alias("b*", 1, 0);
+    acquire();
+    ck_assert_str_eq(leads_to("a-long-one"), "alpha-2");
+    ck_assert_str_eq(leads_to("a-long-one-2"), "alpha");
+    ck_assert_str_eq(leads_to("a-short-1"), "zeta");
+    ck_assert_str_eq(leads_to("two"), "alpha");
+    ck_assert_str_eq(leads_to("three"), "alpha");
+    ck_assert_str_eq(leads_to("four"), "");
+    ck_assert_str_eq(leads_to("zeta2"), "zeta");
+    ck_assert_str_eq(leads_to("b"), "zeta");
+    catalog_release(store, catalog);
+    ck_assert_uint_eq(mariadb_try(server, "INSERT INTO model_aliases (alias, model_id) VALUES "
+                                          "('x', 77)"),
+                      1452);
+    ck_assert_uint_eq(mariadb_try(server, "INSERT INTO model_aliases (alias, model_id) VALUES "
+                                          "('two', 1)"),
+                      1062);
+}
+END_TEST
+
+START_TEST(more_aliases_than_the_limit_leave_out_the_least_important)
+{
+    mariadb_exec(server, "INSERT INTO model_aliases (alias, model_id, priority) SELECT "
+                         "CONCAT('n', seq), 1, -seq FROM seq_1_to_1200");
+    acquire();
+    ck_assert_uint_eq(catalog->aliases.n, ALIASES_MAX);
+    ck_assert_str_eq(leads_to("n1"), "zeta");
+    ck_assert_str_eq(leads_to("n1000"), "zeta");
+    ck_assert_str_eq(leads_to("n1001"), "");
+    catalog_release(store, catalog);
+}
+END_TEST
+
+START_TEST(a_star_stands_for_any_text)
+{
+    static const struct {
+        const char *pattern, *text;
+        bool matches;
+    } cases[] = {
+        {"*",     "",     true },
+        {"*",     "abc",  true },
+        {"a*",    "a",    true },
+        {"a*c",   "abc",  true },
+        {"a*c",   "abcd", false},
+        {"*b*",   "abc",  true },
+        {"*b*",   "ac",   false},
+        {"a**c",  "ac",   true },
+        {"*ab",   "aab",  true },
+        {"a_c",   "abc",  false},
+        {"a%",    "ab",   false},
+        {"*a*b*", "xbxa", false},
+        {"",      "",     true },
+        {"",      "a",    false},
+        {"a.b*",  "axb",  false}
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        ck_assert_msg(alias_matches(cases[i].pattern, slice_of(cases[i].text)) == cases[i].matches,
+                      "%s and %s", cases[i].pattern, cases[i].text);
+}
+END_TEST
+
 START_TEST(an_empty_database_gives_an_empty_catalog)
 {
     mariadb_fresh(server);
@@ -556,6 +668,10 @@ int main(void)
     tcase_add_test(tc, the_shipped_overrides_rename_max_tokens_for_reasoning_models);
     tcase_add_test(tc, overrides_of_a_format_go_to_channels_of_that_format);
     tcase_add_test(tc, what_carries_the_conversation_cannot_be_overridden);
+    tcase_add_test(tc, an_alias_leads_to_its_model_after_names_and_before_patterns);
+    tcase_add_test(tc, aliases_of_higher_priority_count_first_and_models_not_sold_are_passed_over);
+    tcase_add_test(tc, more_aliases_than_the_limit_leave_out_the_least_important);
+    tcase_add_test(tc, a_star_stands_for_any_text);
     tcase_add_test(tc, an_empty_database_gives_an_empty_catalog);
     tcase_add_test(tc, plain_secrets_are_sealed_at_first_use_and_opened_afterwards);
     tcase_add_test(tc, a_secret_that_cannot_be_opened_is_skipped);
