@@ -11,7 +11,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "db/alias.h"
-#include "db/capability.h"
+#include "db/capability_list.h"
 #include "db/db.h"
 #include "db/price_list.h"
 

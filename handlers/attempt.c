@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/amount.h"
 #include "fcgi/response.h"
+#include "handlers/model_capability.h"
 #include "handlers/upkeep.h"
 
 #include <inttypes.h>
@@ -21,8 +22,11 @@ static bool is_streaming(const struct attempt *a)
 static struct translation *new_translation(const struct attempt *a)
 {
     const struct answer *answer = a->answer;
+    const struct capability *capability = capability_of(answer->req->arena, a->route->capability);
+    if (capability == NULL)
+        return NULL;
     return translation_new(answer->req->arena, answer->format, a->provider_format, answer->in,
-                           &capability_default);
+                           capability);
 }
 
 static enum err attach(struct attempt *a)
@@ -317,7 +321,7 @@ static enum err fill_spec(struct attempt *a, struct splice *body, struct transfe
     enum err e = write_body(a, body);
     if (e != ERR_OK)
         return e;
-    const char *path = a->provider_format->path(arena, a->route->upstream_name, is_stream);
+    const char *path = a->provider_format->path(arena, a->route->upstream_name, answer->in);
     if (path == NULL)
         return ERR_MEMORY;
     *spec = (struct transfer_spec){

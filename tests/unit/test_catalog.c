@@ -237,7 +237,7 @@ START_TEST(routes_know_what_the_providers_model_accepts)
     ck_assert_str_eq(r[0].capability->pattern, "%claude-opus-5_5%");
     ck_assert(!r[0].capability->forced_tools);
     ck_assert_int_eq(r[1].capability->output_tokens_max, 7);
-    ck_assert_ptr_eq(model("alpha")->routes[0].capability, &capability_default);
+    ck_assert_ptr_eq(model("alpha")->routes[0].capability, &capability_list_default);
     catalog_release(store, catalog);
 }
 END_TEST

@@ -1,4 +1,4 @@
-#include "db/capability.h"
+#include "db/capability_list.h"
 
 #include "tests/unit/mariadb.h"
 
@@ -103,9 +103,9 @@ START_TEST(a_row_of_a_name_alone_is_what_an_unknown_model_is_taken_for)
 {
     mariadb_exec(&server, "INSERT INTO model_capabilities (pattern) VALUES ('brand-new')");
     read_all();
-    ck_assert_ptr_eq(find("never-heard-of"), &capability_default);
+    ck_assert_ptr_eq(find("never-heard-of"), &capability_list_default);
     ck_assert_str_eq(find("brand-new")->pattern, "brand-new");
-    expect_same(find("brand-new"), &capability_default);
+    expect_same(find("brand-new"), &capability_list_default);
 }
 END_TEST
 
@@ -162,7 +162,7 @@ START_TEST(the_name_counts_before_patterns_and_the_longest_of_these)
     ck_assert_str_eq(find("n-1")->pattern, "n_1%");
     ck_assert_str_eq(find("a")->pattern, "a");
     ck_assert_str_eq(find("b")->pattern, "b");
-    ck_assert_ptr_eq(find("x"), &capability_default);
+    ck_assert_ptr_eq(find("x"), &capability_list_default);
     ck_assert_str_eq(capability_find(&list, "x", "m-2")->pattern, "m%");
     ck_assert_str_eq(capability_find(&list, "a", "m-2")->pattern, "a");
 }

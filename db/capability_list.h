@@ -1,9 +1,9 @@
-/* capability - what the providers' models accept: the rows of model_capabilities and which of them
+/* capability_list - what the providers' models accept: the rows of model_capabilities and which of them
  * counts for a model.
  *
  * Part of a snapshot of the catalog: read once, in its arena, then immutable; any thread. */
-#ifndef AIPASS_DB_CAPABILITY_H
-#define AIPASS_DB_CAPABILITY_H
+#ifndef AIPASS_DB_CAPABILITY_LIST_H
+#define AIPASS_DB_CAPABILITY_LIST_H
 
 #include "base/arena.h"
 #include "base/err.h"
@@ -44,7 +44,7 @@ enum capability_modality {
 };
 
 struct catalog_capability {
-    const char *pattern;       /* of its row; "" for capability_default */
+    const char *pattern;       /* of its row; "" for capability_list_default */
     int64_t context_tokens;    /* most input; 0: not known */
     int64_t output_tokens_max; /* 0: not known */
     enum capability_thinking thinking;
@@ -68,7 +68,7 @@ struct catalog_capability {
 };
 
 /* What an unknown modern model is taken for: the defaults of the table. */
-extern const struct catalog_capability capability_default;
+extern const struct catalog_capability capability_list_default;
 
 struct capability_list {
     const struct catalog_capability *rows; /* names without wildcards by name, then patterns */
@@ -81,7 +81,7 @@ ERR_CHECK enum err capability_read(struct db_conn *c, struct arena *arena,
                                    struct capability_list *out);
 
 /* capability_find - for a model by the provider's name of it, else by its public name. Never NULL:
- * capability_default when no row matches. Pure. */
+ * capability_list_default when no row matches. Pure. */
 const struct catalog_capability *capability_find(const struct capability_list *list,
                                                  const char *upstream_name,
                                                  const char *public_name);

@@ -1,4 +1,4 @@
-#include "db/capability.h"
+#include "db/capability_list.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,7 +6,7 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-const struct catalog_capability capability_default = {
+const struct catalog_capability capability_list_default = {
     .pattern = "",
     .thinking = CAPABILITY_THINKING_EFFORT,
     .efforts = CAPABILITY_EFFORT_LOW | CAPABILITY_EFFORT_MEDIUM | CAPABILITY_EFFORT_HIGH,
@@ -38,7 +38,7 @@ static enum capability_thinking thinking_of(struct slice word)
         if (slice_eq_z(word, thinking_names[i]))
             return i;
     }
-    return capability_default.thinking;
+    return capability_list_default.thinking;
 }
 
 static unsigned parse_set(struct slice words, const char *const *names, size_t n)
@@ -206,5 +206,5 @@ const struct catalog_capability *capability_find(const struct capability_list *l
     const struct catalog_capability *found = find_one(list, upstream_name);
     if (!found)
         found = find_one(list, public_name);
-    return found ? found : &capability_default;
+    return found ? found : &capability_list_default;
 }
