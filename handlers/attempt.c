@@ -87,6 +87,7 @@ static enum err end_stream(struct attempt *a, struct slice last)
 {
     struct answer *answer = a->answer;
     bool is_gone = answer->gone_since_ms != 0;
+    answer->note(answer, &a->reader, a->route, a->key);
     if (!answer->in->is_stream) {
         a->body = last;
         return ERR_OK;
@@ -393,9 +394,8 @@ static enum err finish(struct attempt *a, enum err e)
         return error_of_status(a->status);
     }
     e = a->reader.ops->read_whole(&a->reader, buf_slice(&a->whole), &a->body);
-    if (e != ERR_OK || !a->answer->in->is_stream)
-        return e;
-    e = end_stream(a, a->body);
+    if (e == ERR_OK)
+        e = end_stream(a, a->body);
     return e != ERR_OK ? e : flush_written(a);
 }
 
