@@ -1,6 +1,7 @@
 #include "tests/provider/routes.h"
 
 #include "tests/provider/chat.h"
+#include "tests/provider/gemini.h"
 #include "tests/provider/messages.h"
 #include "tests/provider/scan.h"
 
@@ -36,6 +37,11 @@ static const struct route routes[] = {
     {"POST", "/chat/completions",       MATCH_SUFFIX, ROUTE_ANSWER,  &format_chat,         NULL},
     {"POST", "/messages",               MATCH_SUFFIX, ROUTE_ANSWER,  &format_messages,     NULL},
     {"POST", "/messages/count_tokens",  MATCH_SUFFIX, ROUTE_OTHER,   &format_count_tokens, NULL},
+    {"POST", ":generateContent", MATCH_SUFFIX, ROUTE_ANSWER, &format_gemini, NULL},
+    {"POST", ":streamGenerateContent", MATCH_SUFFIX, ROUTE_ANSWER, &format_gemini_stream, NULL},
+    {"POST", ":countTokens", MATCH_SUFFIX, ROUTE_OTHER, &format_gemini_count, NULL},
+    {"POST", ":embedContent", MATCH_SUFFIX, ROUTE_ANSWER, &format_gemini_embed, NULL},
+    {"POST", ":batchEmbedContents", MATCH_SUFFIX, ROUTE_ANSWER, &format_gemini_embed_batch, NULL},
     {"GET",  "/models",                 MATCH_SUFFIX, ROUTE_OTHER,   NULL,                 serve_models},
     {"GET",  "/_tally",                 MATCH_WHOLE,  ROUTE_CONTROL, NULL,                 serve_tally},
     {"POST", "/_tally/reset",           MATCH_WHOLE,  ROUTE_CONTROL, NULL,                 serve_tally_reset},
