@@ -74,6 +74,7 @@ struct ask {
     struct bytes json;           /* not empty: the answer that fits the schema asked for */
     struct bytes echo;           /* members of the request that the answer repeats */
     const char *bad_param;       /* the parameter that makes the request invalid, or NULL */
+    const char *code;            /* of the error, or NULL */
     char reason[ASK_REASON_MAX]; /* not empty: why it is invalid, whole */
 };
 

@@ -3,6 +3,7 @@
 #include "tests/provider/chat.h"
 #include "tests/provider/gemini.h"
 #include "tests/provider/messages.h"
+#include "tests/provider/responses.h"
 #include "tests/provider/scan.h"
 
 #include <stdlib.h>
@@ -20,8 +21,11 @@ static serve_fn serve_models;
 static serve_fn serve_tally;
 static serve_fn serve_tally_reset;
 static serve_fn serve_last;
+static serve_fn serve_kept;
+static serve_fn serve_kept_delete;
 
-enum route_match { MATCH_WHOLE, MATCH_SUFFIX };
+/* UNDER: the path and one more segment, anywhere at the end. */
+enum route_match { MATCH_WHOLE, MATCH_SUFFIX, MATCH_UNDER };
 
 struct route {
     const char *method;
@@ -37,6 +41,11 @@ static const struct route routes[] = {
     {"POST", "/chat/completions",       MATCH_SUFFIX, ROUTE_ANSWER,  &format_chat,         NULL},
     {"POST", "/messages",               MATCH_SUFFIX, ROUTE_ANSWER,  &format_messages,     NULL},
     {"POST", "/messages/count_tokens",  MATCH_SUFFIX, ROUTE_OTHER,   &format_count_tokens, NULL},
+    {"POST", "/responses", MATCH_SUFFIX, ROUTE_ANSWER, &format_responses, NULL},
+    {"POST", "/responses/compact", MATCH_SUFFIX, ROUTE_ANSWER, &format_compact, NULL},
+    {"POST", "/responses/input_tokens", MATCH_SUFFIX, ROUTE_OTHER, &format_input_tokens, NULL},
+    {"GET", "/responses", MATCH_UNDER, ROUTE_OTHER, NULL, serve_kept},
+    {"DELETE", "/responses", MATCH_UNDER, ROUTE_OTHER, NULL, serve_kept_delete},
     {"POST", ":generateContent", MATCH_SUFFIX, ROUTE_ANSWER, &format_gemini, NULL},
     {"POST", ":streamGenerateContent", MATCH_SUFFIX, ROUTE_ANSWER, &format_gemini_stream, NULL},
     {"POST", ":countTokens", MATCH_SUFFIX, ROUTE_OTHER, &format_gemini_count, NULL},
@@ -61,18 +70,35 @@ static struct span split_query(struct span target, struct span *query)
     return (struct span){target.at, len};
 }
 
+/* The last segment of a path. */
+static struct span last_segment(struct span path)
+{
+    const char *slash = memrchr(path.at, '/', path.len);
+    size_t skipped = slash != NULL ? (size_t)(slash + 1 - path.at) : 0;
+    return (struct span){path.at + skipped, path.len - skipped};
+}
+
+static bool route_fits(const struct route *r, struct span path)
+{
+    size_t len = strlen(r->path);
+    struct span last = last_segment(path);
+    if (r->match == MATCH_UNDER) {
+        if (last.len == 0 || last.len + 1 > path.len)
+            return false;
+        path.len -= last.len + 1;
+    }
+    bool fits = r->match == MATCH_WHOLE ? path.len == len : path.len >= len;
+    return fits && memcmp(path.at + path.len - len, r->path, len) == 0;
+}
+
 static const struct route *route_find(const struct inbound *in, struct span *path_out,
                                       struct span *query)
 {
     struct span path = split_query(in->target, query);
     *path_out = path;
-    for (size_t i = 0; i < ROUTES; i++) {
-        size_t len = strlen(routes[i].path);
-        bool fits = routes[i].match == MATCH_SUFFIX ? path.len >= len : path.len == len;
-        if (fits && span_is(in->method, routes[i].method) &&
-            memcmp(path.at + path.len - len, routes[i].path, len) == 0)
+    for (size_t i = 0; i < ROUTES; i++)
+        if (span_is(in->method, routes[i].method) && route_fits(&routes[i], path))
             return &routes[i];
-    }
     return NULL;
 }
 
@@ -140,6 +166,7 @@ static void begin_answer(struct sim *sim, const struct inbound *in, const struct
     if (!format->read(&ask, inquiry)) {
         if (ask.reason[0] != 0) {
             fault.message = ask.reason;
+            fault.code = ask.code;
         } else if (ask.bad_param != NULL) {
             snprintf(reason, sizeof(reason), "Missing or invalid parameter: '%s'.", ask.bad_param);
             fault.message = reason;
@@ -230,5 +257,41 @@ static void serve_last(struct sim *sim, const struct inquiry *in, struct play *p
     if (query.len > 2 && memcmp(query.at, "n=", 2) == 0)
         count = (size_t)strtoul(query.at + 2, NULL, 10); /* the head goes on behind the number */
     history_print(&sim->history, count, &play->body);
+    play_body(play, 200, json_type);
+}
+
+static void refuse_unkept(const struct inquiry *in, struct play *play)
+{
+    struct span id = last_segment(in->path);
+    char message[120];
+    int shown = id.len > 60 ? 60 : (int)id.len;
+    snprintf(message, sizeof(message), "Response with id '%.*s' not found.", shown, id.at);
+    struct fault fault = {.status = 404, .message = message, .code = "not_found"};
+    refuse(&fault, in->path, play);
+}
+
+static void serve_kept(struct sim *sim, const struct inquiry *in, struct play *play)
+{
+    struct span body = responses_kept_find(last_segment(in->path));
+    (void)sim;
+    if (body.len == 0) {
+        refuse_unkept(in, play);
+        return;
+    }
+    bytes_put_span(&play->body, body);
+    play_body(play, 200, json_type);
+}
+
+static void serve_kept_delete(struct sim *sim, const struct inquiry *in, struct play *play)
+{
+    struct span id = last_segment(in->path);
+    (void)sim;
+    if (!responses_kept_drop(id)) {
+        refuse_unkept(in, play);
+        return;
+    }
+    bytes_puts(&play->body, "{\"id\":\"");
+    bytes_put_span(&play->body, id);
+    bytes_puts(&play->body, "\",\"object\":\"response\",\"deleted\":true}");
     play_body(play, 200, json_type);
 }
