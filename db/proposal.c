@@ -1,7 +1,7 @@
 #include "db/proposal.h"
 
 #include "base/amount.h"
-#include "db/capability.h"
+#include "db/capability_list.h"
 #include "db/proposal_row.h"
 
 #include <stdlib.h>

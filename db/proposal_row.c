@@ -38,7 +38,7 @@ static void fit_thinking(struct catalog_capability *c, const struct litellm_mode
         c->thinking = CAPABILITY_THINKING_ADAPTIVE;
     if (m->flags[LITELLM_REASONING] == LITELLM_YES && c->thinking == CAPABILITY_THINKING_NONE) {
         c->thinking = CAPABILITY_THINKING_EFFORT;
-        c->efforts = capability_default.efforts;
+        c->efforts = capability_list_default.efforts;
     }
     if (!c->efforts || c->thinking == CAPABILITY_THINKING_NONE)
         return;

@@ -2,7 +2,7 @@
 #ifndef AIPASS_DB_PROPOSAL_ROW_H
 #define AIPASS_DB_PROPOSAL_ROW_H
 
-#include "db/capability.h"
+#include "db/capability_list.h"
 #include "db/proposal.h"
 
 struct proposal_model {
