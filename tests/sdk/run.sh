@@ -1,6 +1,6 @@
 #!/bin/bash
 # The documentation's own examples, the official SDKs, and the SQL of README.md, against a stack of its own.
-# Then the provider simulator against the schemas of tests/schemas/
+# Then the provider simulator against the schemas of tests/schemas/.
 # Prints PASS and FAIL lines; the last line is 'N passed, N failed'.
 set -euo pipefail
 
