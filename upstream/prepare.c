@@ -1,5 +1,6 @@
 #include "upstream/translate.h"
 
+#include "base/hash.h"
 #include "upstream/capability.h"
 #include "upstream/signature.h"
 
@@ -9,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ID_MAX      64
+#define IDS_FIRST   64
 #define NO_RESULT   "No result was recorded."
 #define FAULT_MAX   1024
 #define SYSTEM_OPEN "<system>\n"
@@ -154,7 +155,9 @@ struct pairing {
     struct turn *turns; /* the new list */
     size_t turns_n, turns_max;
     size_t calls_n; /* all calls so far: numbers new ids */
-    struct slice *ids; /* ids in use, new and old */
+    /* ids in use by their hash, an open table that is at most half full; 0: free. Two ids of one hash
+     * only mean that the second gets a new id. */
+    uint64_t *ids;
     size_t ids_n, ids_max;
 };
 
@@ -179,41 +182,41 @@ static struct part *push_part(struct pairing *p, struct turn *t, struct part par
     return added;
 }
 
-static bool is_legal_id(struct slice id)
+static uint64_t *id_place(uint64_t *ids, size_t max, uint64_t hash)
 {
-    size_t i;
+    size_t i = hash & (max - 1);
 
-    if (id.n == 0 || id.n > ID_MAX)
-        return false;
-    for (i = 0; i < id.n; i++) {
-        char c = id.p[i];
+    while (ids[i] != 0 && ids[i] != hash)
+        i = (i + 1) & (max - 1);
+    return &ids[i];
+}
 
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-              c == '_' || c == '-'))
-            return false;
-    }
-    return true;
+static uint64_t id_hash(struct slice id)
+{
+    return hash_64(id, 0) | 1;
 }
 
 static bool is_used(const struct pairing *p, struct slice id)
 {
-    size_t i;
-
-    for (i = 0; i < p->ids_n; i++)
-        if (slice_eq(p->ids[i], id))
-            return true;
-    return false;
+    return p->ids_n > 0 && *id_place(p->ids, p->ids_max, id_hash(id)) != 0;
 }
 
 static bool note_id(struct pairing *p, struct slice id)
 {
-    struct slice *grown =
-        canon_grow(p->canon->arena, p->ids, p->ids_n, &p->ids_max, sizeof(*grown));
+    if (p->ids_n * 2 >= p->ids_max) {
+        size_t max = p->ids_max ? p->ids_max * 2 : IDS_FIRST, i;
+        uint64_t *ids = arena_alloc(p->canon->arena, max * sizeof(*ids));
 
-    if (!grown)
-        return false;
-    p->ids = grown;
-    p->ids[p->ids_n++] = id;
+        if (!ids)
+            return false;
+        for (i = 0; i < p->ids_max; i++)
+            if (p->ids[i] != 0)
+                *id_place(ids, max, p->ids[i]) = p->ids[i];
+        p->ids = ids;
+        p->ids_max = max;
+    }
+    *id_place(p->ids, p->ids_max, id_hash(id)) = id_hash(id);
+    p->ids_n++;
     return true;
 }
 
@@ -232,8 +235,8 @@ static struct slice make_id(struct pairing *p)
 
 /* The first result in turns [from, to) for the id that the client gave the call. Taken: its kind
  * becomes PART_OPAQUE of nobody. */
-static bool take_result(struct canon *c, size_t from, size_t to, struct slice id,
-                        struct slice name, struct part *out)
+static bool take_result(struct canon *c, size_t from, size_t to, struct slice id, struct slice name,
+                        struct part *out)
 {
     size_t i, k;
 
@@ -274,7 +277,7 @@ static enum err pair_call(struct pairing *p, struct part *call, size_t from, siz
     struct slice given = call->id;
     struct part result;
 
-    if (!is_legal_id(call->id) || is_used(p, call->id))
+    if (!canon_id_is_legal(call->id) || is_used(p, call->id))
         call->id = make_id(p);
     else
         p->calls_n++;
@@ -307,7 +310,8 @@ static size_t join_assistant(struct pairing *p, size_t i, struct turn *joined)
     bool has_call = false;
     size_t n = 0, k;
 
-    *joined = (struct turn){.role = CANON_ASSISTANT, .at = c->turns[i].at, .name = c->turns[i].name};
+    *joined =
+        (struct turn){.role = CANON_ASSISTANT, .at = c->turns[i].at, .name = c->turns[i].name};
     do {
         for (k = 0; k < c->turns[i + n].parts_n; k++) {
             struct part *part = &c->turns[i + n].parts[k];
