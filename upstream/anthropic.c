@@ -76,8 +76,11 @@ static void read_affinity(const struct members *m, struct format_request *out)
 static enum err read_request(const struct format_call *call, struct arena *a,
                              struct format_request *out, struct fault *fault)
 {
-    struct format_request r = {
-        .body = call->body, .output_max = -1, .choices = 1, .wants_usage = true};
+    struct format_request r = {.body = call->body,
+                               .verb = call->verb,
+                               .output_max = -1,
+                               .choices = 1,
+                               .wants_usage = true};
     struct anthropic_input input;
     struct members m;
     enum err e;
@@ -269,11 +272,12 @@ static const char *auth_header(struct arena *a, const char *secret)
     return arena_printf(a, "x-api-key: %s", secret);
 }
 
-static const char *path(struct arena *a, const char *upstream_model, bool is_stream)
+static const char *path(struct arena *a, const char *upstream_model,
+                        const struct format_request *in)
 {
     (void)a;
     (void)upstream_model;
-    (void)is_stream;
+    (void)in;
     return "/messages";
 }
 

@@ -154,7 +154,7 @@ static void write_thinking(struct anthropic_encode *r)
         return;
     jwrite_key_object(&r->w, "thinking");
     if (r->thinking == THINKING_DISABLED) {
-        jwrite_key_z(&r->w, "type", "disabled");
+        jwrite_key_z(&r->w, "type", r->cap->thinks_between_tools ? "between_tools" : "disabled");
     } else if (r->thinking == THINKING_BUDGET) {
         jwrite_key_z(&r->w, "type", "enabled");
         jwrite_key_i64(&r->w, "budget_tokens", r->budget);

@@ -96,16 +96,17 @@ static const char *stop_reason(const struct encoder *e)
 static void write_stop(struct jwrite *w, const struct encoder *e)
 {
     bool is_refusal = e->finish == FINISH_REFUSAL || e->finish == FINISH_FILTER;
+    struct slice text = e->finish_text.n ? e->finish_text : (struct slice){NULL, 0};
 
     jwrite_key_z(w, "stop_reason", stop_reason(e));
     jwrite_key_string(w, "stop_sequence",
-                      e->finish == FINISH_STOP_TEXT ? e->finish_text : (struct slice){NULL, 0});
+                      e->finish == FINISH_STOP_TEXT ? text : (struct slice){NULL, 0});
     jwrite_key(w, "stop_details");
     if (is_refusal) {
         jwrite_object(w);
         jwrite_key_z(w, "type", "refusal");
         jwrite_key_null(w, "category");
-        jwrite_key_string(w, "explanation", e->finish_text);
+        jwrite_key_string(w, "explanation", text);
         jwrite_object_end(w);
     } else {
         jwrite_null(w);
