@@ -96,9 +96,10 @@ struct slice gemini_frame_open(bool is_array, bool is_first);
 struct slice gemini_frame_shut(bool is_array);
 #define GEMINI_ARRAY_END "\n]"
 
-/* The frames of a stream that is passed through or translated; is_begun false before the first. */
+/* The frames of a stream that is passed through, or translated: is_sent tells that the client has
+ * what is in e->out. */
 struct gemini_frame gemini_reader_frame(const struct reader *r);
-struct gemini_frame gemini_encoder_frame(const struct encoder *e);
+struct gemini_frame gemini_encoder_frame(const struct encoder *e, bool is_sent);
 
 /* ---- schemas ---- */
 

@@ -75,7 +75,8 @@ static enum err write_media_members(struct writer *x, const struct part *part)
     if (m->source == MEDIA_URL && !slice_starts_ci(m->data, "https://"))
         return plan_fault(x->p, part->at, "this model takes https URLs and base64 data only");
     if (!(x->p->capability->input & modality_of(part, mime)))
-        return plan_fault(x->p, part->at, "this model does not take %.*s", SLICE_FMT(mime));
+        return plan_fault(x->p, part->at, "this model does not take media of the type %.*s",
+                          SLICE_FMT(mime));
     if (is_bytes && mime.n == 0)
         return plan_fault(x->p, part->at, "the media type must be given");
     jwrite_key_object(x->w, is_bytes ? "inlineData" : "fileData");

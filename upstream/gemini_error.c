@@ -211,7 +211,9 @@ enum err gemini_write_error(struct buf *b, enum err e, const char *text, const c
 enum err gemini_write_stream_error(const struct reader *r, struct buf *b, enum err error,
                                    const char *text, const char *request_id)
 {
-    struct gemini_frame f = r->encoder ? gemini_encoder_frame(r->encoder) : gemini_reader_frame(r);
+    bool is_sent = r->replacement.p != NULL; /* what the last event became went out */
+    struct gemini_frame f =
+        r->encoder ? gemini_encoder_frame(r->encoder, is_sent) : gemini_reader_frame(r);
     size_t mark = b->n;
     enum err e;
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #define ENVELOPE        "aip1."
-#define ENVELOPE_BASE64 "YWlwMS4" /* what the base64 of every envelope begins with */
+#define ENVELOPE_BASE64 "YWlwMS5" /* what the base64 of every envelope begins with */
 
 /* The key is name with "_x" for each "X". */
 static bool is_snake(struct slice key, const char *name)
