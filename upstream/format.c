@@ -8,6 +8,7 @@
 
 static const struct format *const formats[] = {
     &format_openai_chat,
+    &format_openai_responses,
 };
 
 const struct format *format_find(const char *name)
