@@ -56,6 +56,7 @@ static const struct {
     {415, "Unsupported Media Type"},
     {416, "Range Not Satisfiable" },
     {422, "Unprocessable Content" },
+    {426, "Upgrade Required"      },
     {429, "Too Many Requests"     },
     {499, "Client Closed Request" },
     {500, "Internal Server Error" },
@@ -63,6 +64,7 @@ static const struct {
     {502, "Bad Gateway"           },
     {503, "Service Unavailable"   },
     {504, "Gateway Timeout"       },
+    {529, "Overloaded"            },
     {529, "Overloaded"            },
 };
 

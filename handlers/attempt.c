@@ -4,16 +4,44 @@
 #include "base/log.h"
 #include "base/amount.h"
 #include "fcgi/response.h"
+#include "handlers/model_capability.h"
 #include "handlers/upkeep.h"
 
 #include <inttypes.h>
 #include <string.h>
 
+#define DROPPED_MAX    ((size_t)1024)     /* of x-aipass-dropped */
 #define ERROR_BODY_MAX ((size_t)64 << 10) /* more of a provider's error body is not read */
 
+/* The answer comes as events, whatever the client wants. */
 static bool is_streaming(const struct attempt *a)
 {
-    return a->status == 200 && a->is_sse && a->answer->in->is_stream;
+    return a->status == 200 && a->is_sse;
+}
+
+static struct translation *new_translation(const struct attempt *a)
+{
+    const struct answer *answer = a->answer;
+    const struct capability *capability = capability_of(answer->req->arena, a->route->capability);
+    if (capability == NULL)
+        return NULL;
+    return translation_new(answer->req->arena, answer->format, a->provider_format, answer->in,
+                           capability);
+}
+
+static enum err attach(struct attempt *a)
+{
+    const struct request *req = a->answer->req;
+    return translation_attach(a->translation, &a->reader, req->id, req->started_wall_ms / 1000);
+}
+
+/* A provider may answer whole what was asked as a stream, or the other way round: the client gets what it asked for. */
+static enum err reconcile_form(struct attempt *a)
+{
+    if (a->status != 200 || a->is_sse == a->answer->in->is_stream || a->translation != NULL)
+        return ERR_OK;
+    a->translation = new_translation(a);
+    return a->translation == NULL ? ERR_MEMORY : attach(a);
 }
 
 /* The head of a streamed answer: with the provider's first event, or with the first ping. */
@@ -31,7 +59,7 @@ static void begin_stream(struct attempt *a)
 static enum err send(struct attempt *a, struct slice bytes)
 {
     struct answer *answer = a->answer;
-    if (answer->gone_since_ms != 0)
+    if (answer->gone_since_ms != 0 || bytes.n == 0)
         return ERR_OK; /* drained for its usage only */
     begin_stream(a);
     if (!answer->is_begun) {
@@ -51,7 +79,7 @@ static enum err on_head(void *ctx, const struct transfer_head *head)
     a->is_sse = slice_starts_ci(head->content_type, "text/event-stream");
     a->retry_after_ms = head->retry_after_ms;
     slice_copy_z(row->upstream_request_id, sizeof(row->upstream_request_id), head->request_id);
-    return ERR_OK;
+    return reconcile_form(a);
 }
 
 /* The answer is complete: the close line is written before its last bytes leave. */
@@ -59,6 +87,11 @@ static enum err end_stream(struct attempt *a, struct slice last)
 {
     struct answer *answer = a->answer;
     bool is_gone = answer->gone_since_ms != 0;
+    answer->note(answer, &a->reader, a->route, a->key);
+    if (!answer->in->is_stream) {
+        a->body = last;
+        return ERR_OK;
+    }
     bill_settle(answer->bill, is_gone ? USAGE_CLIENT_GONE : USAGE_OK,
                 is_gone ? ERR_CLIENT_GONE : ERR_OK, &a->reader);
     return send(a, last);
@@ -102,6 +135,10 @@ static enum err on_body(void *ctx, struct slice bytes)
     struct attempt *a = ctx;
     if (is_streaming(a)) {
         bool was_begun = a->answer->is_begun;
+        a->streamed_bytes += (int64_t)bytes.n;
+        if (!a->answer->in->is_stream &&
+            a->streamed_bytes > a->answer->app->config->answer_max_bytes)
+            return ERR_UP_MALFORMED;
         enum err e = sse_feed(&a->sse, bytes, on_event, a);
         if (e == ERR_FULL)
             e = ERR_UP_MALFORMED;
@@ -180,46 +217,127 @@ static enum err fill_edits(const struct attempt *a, struct format_target *target
     return ERR_OK;
 }
 
-static enum err fill_spec(struct attempt *a, struct splice *body, struct transfer_spec *spec)
+/* What could not be carried over, for the client: x-aipass-dropped. */
+static enum err tell_drops(struct request *req, const struct drops *drops)
+{
+    if (drops->n == 0 || response_is_committed(req))
+        return ERR_OK;
+    struct buf names;
+    buf_init(&names, DROPPED_MAX);
+    enum err e = ERR_OK;
+    for (size_t i = 0; i < drops->n && e == ERR_OK; i++)
+        e = buf_printf(&names, "%s%s", i > 0 ? "," : "", drops->names[i]);
+    if (e == ERR_OK || e == ERR_FULL) {
+        response_header(req, "x-aipass-dropped", buf_slice(&names));
+        e = ERR_OK;
+    }
+    buf_clear(&names);
+    return e;
+}
+
+static enum err write_body(struct attempt *a, struct splice *body)
 {
     const struct answer *answer = a->answer;
-    const struct config *config = answer->app->config;
-    const struct catalog_channel *channel = a->route->channel;
-    struct arena *arena = answer->req->arena;
-    bool is_stream = answer->in->is_stream;
     struct format_target target = {.upstream_model = a->route->upstream_name,
                                    .output_max_inject = answer->bill->output_inject};
     enum err e = fill_edits(a, &target);
-    if (e == ERR_OK)
-        e = answer->format->write_request(answer->in, &target, arena, body);
     if (e != ERR_OK)
         return e;
-    const char *path = answer->format->path(arena, a->route->upstream_name, is_stream);
+    if (a->provider_format == answer->format)
+        return answer->format->write_request(answer->in, &target, answer->req->arena, body);
+    a->translation = new_translation(a);
+    if (a->translation == NULL)
+        return ERR_MEMORY;
+    e = translate_request(a->translation, &target, body, &a->fault);
+    if (e == ERR_OK)
+        e = attach(a);
+    return e == ERR_OK ? tell_drops(answer->req, translation_drops(a->translation)) : e;
+}
+
+static enum err add_header(struct transfer_spec *spec, const char *line)
+{
+    if (line == NULL || spec->headers_n == TRANSFER_HEADERS_MAX)
+        return ERR_MEMORY;
+    spec->headers[spec->headers_n++] = line;
+    return ERR_OK;
+}
+
+/* The client's own headers that concern a provider of its format, else what the format must say. */
+static enum err add_format_headers(const struct attempt *a, struct transfer_spec *spec)
+{
+    struct request *req = a->answer->req;
+    const struct format *format = a->provider_format;
+    bool is_same = format == a->answer->format;
+    enum err e = ERR_OK;
+    for (const char *const *name = format->forwarded_headers; is_same && *name && !e; name++) {
+        struct slice value = slice_trim(request_header(req, *name));
+        if (value.n > 0)
+            e = add_header(spec, arena_printf(req->arena, "%s: %.*s", *name, SLICE_FMT(value)));
+    }
+    for (const char *const *line = format->default_headers; *line && !e; line++) {
+        struct slice rest = slice_of(*line);
+        const char *name = arena_copy(req->arena, slice_split(&rest, ':'));
+        if (name == NULL)
+            return ERR_MEMORY;
+        if (!is_same || slice_trim(request_header(req, name)).n == 0)
+            e = add_header(spec, *line);
+    }
+    return e;
+}
+
+static enum err add_headers(const struct attempt *a, struct transfer_spec *spec)
+{
+    struct arena *arena = a->answer->req->arena;
+    enum err e = add_header(spec, a->provider_format->auth_header(arena, a->key->secret));
+    if (e == ERR_OK)
+        e = add_header(spec, "Content-Type: application/json");
+    if (e == ERR_OK)
+        e = add_header(spec, "User-Agent: aipass/" AIPASS_VERSION);
+    if (e == ERR_OK)
+        e = add_header(spec, a->answer->in->is_stream ? "Accept: text/event-stream"
+                                                      : "Accept: application/json");
+    return e == ERR_OK ? add_format_headers(a, spec) : e;
+}
+
+static void fill_timers(const struct attempt *a, struct transfer_spec *spec)
+{
+    const struct config *config = a->answer->app->config;
+    const struct catalog_channel *channel = a->route->channel;
+    bool is_stream = a->answer->in->is_stream;
+    spec->connect_ms = or_default(channel->connect_ms, config->connect_ms);
+    spec->first_byte_ms = or_default(channel->first_byte_ms, is_stream
+                                                                 ? config->first_byte_stream_ms
+                                                                 : config->first_byte_whole_ms);
+    spec->between_bytes_ms = or_default(channel->between_bytes_ms, config->between_bytes_ms);
+    spec->total_ms = or_default(channel->total_ms, config->total_ms);
+    spec->ping_ms = is_stream ? config->ping_ms : 0;
+}
+
+static enum err fill_spec(struct attempt *a, struct splice *body, struct transfer_spec *spec)
+{
+    const struct answer *answer = a->answer;
+    const struct catalog_channel *channel = a->route->channel;
+    struct arena *arena = answer->req->arena;
+    bool is_stream = answer->in->is_stream;
+    enum err e = write_body(a, body);
+    if (e != ERR_OK)
+        return e;
+    const char *path = a->provider_format->path(arena, a->route->upstream_name, answer->in);
     if (path == NULL)
         return ERR_MEMORY;
     *spec = (struct transfer_spec){
         .url = arena_printf(arena, "%s%s", channel->base_url, path),
-        .headers = {answer->format->auth_header(arena, a->key->secret),
-                    "Content-Type: application/json", "User-Agent: aipass/" AIPASS_VERSION,
-                    is_stream ? "Accept: text/event-stream" : "Accept: application/json"},
-        .headers_n = 4,
         .body = body,
         .reuse_key = (uint64_t)channel->id,
-        .connect_ms = or_default(channel->connect_ms, config->connect_ms),
-        .first_byte_ms = or_default(channel->first_byte_ms, is_stream
-                                                                ? config->first_byte_stream_ms
-                                                                : config->first_byte_whole_ms),
-        .between_bytes_ms = or_default(channel->between_bytes_ms, config->between_bytes_ms),
-        .total_ms = or_default(channel->total_ms, config->total_ms),
-        .ping_ms = is_stream ? config->ping_ms : 0,
- /* Whether the client of a whole answer has left cannot be told from every web server: it is finished and billed. */
+        /* Whether the client of a whole answer has left cannot be told from every web server: it is finished and billed. */
         .gone_fd = is_stream ? request_gone_fd(answer->req) : -1,
         .is_gone = is_gone,
         .is_stopping = is_stopping,
         .ops = is_stream ? &ops : &ops_without_pings,
         .ctx = a,
     };
-    return spec->url == NULL || spec->headers[0] == NULL ? ERR_MEMORY : ERR_OK;
+    fill_timers(a, spec);
+    return spec->url == NULL ? ERR_MEMORY : add_headers(a, spec);
 }
 
 /* The end of the bytes of a stream. A finish reason without the end mark is completed; anything less is no answer. */
@@ -265,7 +383,7 @@ static enum err error_of_status(int status)
     }
 }
 
-static enum err finish(struct attempt *a, enum err e, struct slice *body)
+static enum err finish(struct attempt *a, enum err e)
 {
     if (is_streaming(a))
         return finish_stream(a, e);
@@ -275,9 +393,10 @@ static enum err finish(struct attempt *a, enum err e, struct slice *body)
         a->reader.ops->read_error(&a->reader, buf_slice(&a->whole));
         return error_of_status(a->status);
     }
-    if (a->answer->in->is_stream)
-        return ERR_UP_MALFORMED; /* a stream was asked for */
-    return a->reader.ops->read_whole(&a->reader, buf_slice(&a->whole), body);
+    e = a->reader.ops->read_whole(&a->reader, buf_slice(&a->whole), &a->body);
+    if (e == ERR_OK)
+        e = end_stream(a, a->body);
+    return e != ERR_OK ? e : flush_written(a);
 }
 
 static void note_attempt(struct attempt *a)
@@ -323,7 +442,7 @@ enum err attempt_run(struct attempt *a, struct slice *body)
     buf_init(&a->whole, (size_t)config->answer_max_bytes);
     sse_init(&a->sse, (size_t)config->event_max_bytes);
     a->retry_after_ms = -1;
-    note_attempt(a);
+    a->provider_format = format_find(a->route->channel->format);
     enum err e = reader_init(&a->reader, answer->format, answer->in, answer->req->arena);
     if (e != ERR_OK)
         return e;
@@ -333,8 +452,10 @@ enum err attempt_run(struct attempt *a, struct slice *body)
     e = fill_spec(a, &splice, &spec);
     if (e != ERR_OK)
         return e;
+    note_attempt(a);
     e = transfer_run(answer->app->transfers, &spec, &a->result);
-    e = finish(a, e, body);
+    e = finish(a, e);
+    *body = a->body;
     if (e != ERR_OK)
         log_warn("attempt_failed", "channel=%s error=%s status=%d ms=%" PRId64 " detail=%s",
                  a->route->channel->name, err_name(e), a->status, a->result.total_us / 1000,
@@ -344,6 +465,8 @@ enum err attempt_run(struct attempt *a, struct slice *body)
 
 void attempt_clear(struct attempt *a)
 {
+    if (a->translation != NULL)
+        translation_clear(a->translation);
     reader_clear(&a->reader);
     sse_clear(&a->sse);
     buf_clear(&a->whole);

@@ -22,8 +22,8 @@ struct target {
 struct relay {
     struct answer answer;
     struct bill bill;
-    struct format_request in;
-    const struct catalog *catalog;
+    struct relay_read read;
+    struct relay_pin pin;
     struct candidate *candidates;
     struct target *targets;
     size_t candidates_n;
@@ -66,30 +66,41 @@ enum err relay_read_catalog(struct request *req, const struct catalog **out)
     return e == ERR_OK ? ERR_OK : request_fail(req, e, NULL, NULL);
 }
 
-/* Reads the body and finds the model; answers what is wrong with either. */
-static enum err read_request(struct relay *r)
+enum err relay_read_request(struct request *req, const struct format *format,
+                            const struct format_call *call, struct relay_read *out)
 {
-    struct request *req = r->answer.req;
     struct fault fault = {NULL, NULL};
-    struct format_call call = {.body = req->body};
-    enum err e = r->answer.format->read_request(&call, req->arena, &r->in, &fault);
+    enum err e = format->read_request(call, req->arena, &out->in, &fault);
     if (e != ERR_OK)
         return request_fail(req, e, fault.param, fault.text != NULL ? "%s" : NULL, fault.text);
-    e = relay_read_catalog(req, &r->catalog);
+    out->in.verb = call->verb;
+    e = relay_read_catalog(req, &out->catalog);
     if (e != ERR_OK)
         return e;
-    r->answer.model = catalog_find_model(r->catalog, r->in.model);
-    if (r->answer.model == NULL)
+    out->model = catalog_find_model(out->catalog, out->in.model);
+    if (out->model == NULL)
         return request_fail(req, ERR_NO_MODEL, "model",
                             "The model `%.*s` does not exist or you do not have access to it.",
-                            SLICE_FMT(r->in.model));
-    if (!key_may_use(admit_key(req), r->answer.model->id))
+                            SLICE_FMT(out->in.model));
+    if (!key_may_use(admit_key(req), out->model->id))
         return request_fail(req, ERR_FORBIDDEN, "model", "This API key may not use the model `%s`.",
-                            r->answer.model->name);
+                            out->model->name);
     return ERR_OK;
 }
 
-/* Every enabled channel that speaks the client's format, with each of its keys. */
+/* A call with a verb of its own has no meaning elsewhere. */
+static bool can_carry(const struct relay *r, const struct catalog_channel *channel)
+{
+    const struct format *client = r->answer.format;
+    const struct format *provider = format_find(channel->format);
+    if (r->pin.channel_id != 0 && channel->id != r->pin.channel_id)
+        return false;
+    if (provider == client)
+        return true;
+    return provider != NULL && provider->encode_request != NULL && r->read.in.verb == NULL;
+}
+
+/* Every enabled channel whose format the request can be carried to, with each of its keys. */
 static enum err list_candidates(struct relay *r)
 {
     const struct catalog_model *model = r->answer.model;
@@ -105,10 +116,12 @@ static enum err list_candidates(struct relay *r)
     for (size_t i = 0; i < model->routes_n; i++) {
         const struct catalog_route *route = &model->routes[i];
         const struct catalog_channel *channel = route->channel;
-        if (format_find(channel->format) != r->answer.format)
+        if (!can_carry(r, channel))
             continue;
         for (size_t k = 0; k < channel->keys_n && r->candidates_n < n; k++) {
             const struct catalog_channel_key *key = &channel->keys[k];
+            if (r->pin.key_id != 0 && key->id != r->pin.key_id)
+                continue;
             r->targets[r->candidates_n] = (struct target){route, key};
             r->candidates[r->candidates_n++] = (struct candidate){
                 .channel_id = channel->id,
@@ -129,13 +142,23 @@ static bool is_json_object(struct slice text)
     return jscan_validate(text, &v, NULL) == ERR_OK && v.kind == JSCAN_OBJECT;
 }
 
+/* A provider's refusal in another format than the client's: its class decides the status. */
+static enum err refusal_class(const struct attempt *a)
+{
+    if (a->status == 404)
+        return ERR_NO_MODEL;
+    if (a->status == 413)
+        return ERR_TOO_LARGE;
+    return a->reader.error_class;
+}
+
 /* A refusal before anything was sent, in the client's format. */
 static void answer_failure(struct relay *r, const struct attempt *a, enum err e)
 {
     struct request *req = r->answer.req;
     if (e == ERR_CLIENT_GONE)
         return;
-    if (e == ERR_UP_REJECTED && is_json_object(buf_slice(&a->whole))) {
+    if (e == ERR_UP_REJECTED && a->translation == NULL && is_json_object(buf_slice(&a->whole))) {
         response_header_z(req, "x-should-retry", "false");
         enum err sent = response_bytes(req, a->status, "application/json", buf_slice(&a->whole));
         (void)sent; /* a client that is gone does not get it */
@@ -143,7 +166,12 @@ static void answer_failure(struct relay *r, const struct attempt *a, enum err e)
     }
     if (a->retry_after_ms >= 0)
         error_retry_after(req, (a->retry_after_ms + 999) / 1000);
-    request_fail(req, e, NULL, NULL);
+    if (e == ERR_BAD_REQUEST)
+        request_fail(req, e, a->fault.param, a->fault.text != NULL ? "%s" : NULL, a->fault.text);
+    else if (e == ERR_UP_REJECTED)
+        request_fail(req, refusal_class(a), NULL, "%s", a->reader.error_text);
+    else
+        request_fail(req, e, NULL, NULL);
 }
 
 /* The head is out: the stream ends with the format's error event and without its proper end. */
@@ -208,7 +236,7 @@ static void mark_tried(struct relay *r, size_t pick, enum err e)
 static void try_channels(struct relay *r)
 {
     struct answer *answer = &r->answer;
-    uint64_t affinity = hash_64(r->in.affinity, (uint64_t)admit_key(answer->req)->account_id);
+    uint64_t affinity = hash_64(r->read.in.affinity, (uint64_t)admit_key(answer->req)->account_id);
     struct attempt a = {0};
     struct slice body = {NULL, 0};
     enum err e = ERR_NO_CHANNEL;
@@ -221,7 +249,7 @@ static void try_channels(struct relay *r)
             .answer = answer, .route = r->targets[pick].route, .key = r->targets[pick].key};
         e = attempt_run(&a, &body);
         if (e == ERR_OK || answer->is_begun || answer->gone_since_ms != 0 ||
-            !err_info(e)->try_elsewhere)
+            !(err_info(e)->try_elsewhere || e == ERR_BAD_REQUEST))
             break; /* nobody waits for another channel's answer once the client has left */
         mark_tried(r, pick, e);
     }
@@ -229,7 +257,15 @@ static void try_channels(struct relay *r)
     attempt_clear(&a);
 }
 
-void relay_run(struct request *req, const struct format *format)
+static void note_answer(struct answer *answer, const struct reader *reader,
+                        const struct catalog_route *route, const struct catalog_channel_key *key)
+{
+    const struct relay_spec *spec = answer->spec;
+    if (spec->note != NULL)
+        spec->note(answer->req, reader, &(struct relay_pin){route->channel->id, key->id});
+}
+
+void relay_run(struct request *req, const struct relay_spec *spec)
 {
     struct relay *r = arena_alloc(req->arena, sizeof(*r));
     if (r == NULL) {
@@ -237,17 +273,25 @@ void relay_run(struct request *req, const struct format *format)
         return;
     }
     const struct app *app = app_of(req);
-    r->answer =
-        (struct answer){.req = req, .app = app, .format = format, .in = &r->in, .bill = &r->bill};
     upkeep_wake(app->upkeep);
-    if (read_request(r) != ERR_OK)
+    if (relay_read_request(req, spec->format, &spec->call, &r->read) != ERR_OK)
+        return;
+    r->answer = (struct answer){.req = req,
+                                .app = app,
+                                .spec = spec,
+                                .format = spec->format,
+                                .in = &r->read.in,
+                                .model = r->read.model,
+                                .bill = &r->bill,
+                                .note = note_answer};
+    if (spec->pin != NULL && spec->pin(req, &r->read.in, &r->pin) != ERR_OK)
         return;
     enum err e = list_candidates(r);
     if (e != ERR_OK) {
         request_fail(req, e, NULL, NULL);
         return;
     }
-    if (bill_open(&r->bill, req, r->answer.model, format, &r->in) != ERR_OK)
+    if (bill_open(&r->bill, req, r->answer.model, spec->format, &r->read.in) != ERR_OK)
         return;
     try_channels(r);
 }

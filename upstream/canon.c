@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define CALL_ID_MAX    64
 #define FIRST_ITEMS    4
 #define FAULT_TEXT_MAX 1024
 
@@ -184,6 +185,22 @@ bool data_url_split(struct slice url, struct slice *mime, struct slice *base64)
         return false;
     *mime = (struct slice){url.p + strlen("data:"), head - strlen("data:") - mark_n};
     *base64 = (struct slice){comma + 1, url.n - head - 1};
+    return true;
+}
+
+bool canon_id_is_legal(struct slice id)
+{
+    size_t i;
+
+    if (id.n == 0 || id.n > CALL_ID_MAX)
+        return false;
+    for (i = 0; i < id.n; i++) {
+        char c = id.p[i];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '_' || c == '-'))
+            return false;
+    }
     return true;
 }
 

@@ -247,6 +247,9 @@ void canon_drop(const struct canon *c, struct drops *d, enum canon_field f);
 /* data_url_split - "data:image/png;base64,AAAA" as mime and base64 text. False: not that form. */
 bool data_url_split(struct slice url, struct slice *mime, struct slice *base64);
 
+/* canon_id_is_legal - every format takes it as the id of a call: [A-Za-z0-9_-]{1,64}. */
+bool canon_id_is_legal(struct slice id);
+
 /* effort_parse - "low"; EFFORT_UNSET when unknown. effort_word - its word; NULL for UNSET. */
 enum effort effort_parse(struct slice word);
 const char *effort_word(enum effort e);

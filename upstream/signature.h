@@ -1,5 +1,5 @@
 /* signature - carries the opaque thinking signature of one vendor's model through a client of
- * another format, as "aip1.VENDOR.MODEL.PAYLOAD", and takes it apart on its way back.
+ * another format, as "aip1.VENDOR.MODEL...", and takes it apart on its way back.
  *
  * Pure; any thread. */
 #ifndef AIPASS_UPSTREAM_SIGNATURE_H
@@ -7,12 +7,13 @@
 
 #include "upstream/canon.h"
 
-/* signature_wrap - the envelope, in the arena: URL-safe base64 of model and payload, so that every
- * format can carry it. is_redacted and id travel along. n 0 when memory is out. */
+/* signature_wrap - the envelope, in the arena; is_redacted and id travel along. signature_base64 -
+ * an envelope for clients whose signatures are bytes in base64 (Gemini). n 0 when memory is out. */
 struct slice signature_wrap(struct arena *a, const struct seal *seal);
+struct slice signature_base64(struct arena *a, struct slice envelope);
 
 /* signature_open - what a client of the given vendor's format sent: an envelope of ours taken
- * apart, or else the client's own vendor's. Broken envelopes give VENDOR_NONE. ERR_MEMORY. */
+ * apart (also from base64), or else the client's own vendor's. Broken envelopes give VENDOR_NONE. ERR_MEMORY. */
 ERR_CHECK enum err signature_open(struct arena *a, struct slice text, enum vendor client,
                                   struct seal *out);
 

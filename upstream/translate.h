@@ -27,11 +27,12 @@ struct plan {
     struct fault *fault; /* filled with ERR_BAD_REQUEST */
 };
 
-/* canon_prepare - makes a decoded request fit for every encoder: empty texts and turns go, ids of
- * calls become legal and unique, each result follows its call (a missing one is inserted, one
- * without a call becomes text) and knows its tool's name, results stand before other parts of
- * their turn, seals that are of no use to the target's vendor and model go. ERR_MEMORY. */
-ERR_CHECK enum err canon_prepare(struct canon *c, enum vendor target, const char *model);
+/* canon_prepare - makes a decoded request fit for the encoder of a target: seals of another vendor
+ * or model go, and thinking with them unless the capability wants_reasoning (for Gemini a seal moves
+ * to the part that follows); empty texts and turns go; ids of calls become legal and unique; each
+ * result follows its call (a missing one is inserted, one without a call becomes text), in the order
+ * of the calls, and knows its tool's name and is_custom. ERR_MEMORY. */
+ERR_CHECK enum err canon_prepare(struct canon *c, const struct plan *p, enum vendor target);
 
 /* canon_alternate - merges neighbouring turns of one role and makes the first turn after the system
  * prompt a user's, for Anthropic and Gemini. System turns in the middle become user text in

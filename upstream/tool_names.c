@@ -1,0 +1,104 @@
+#include "upstream/tool_names.h"
+
+#include "base/hash.h"
+#include "upstream/canon.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define NAME_MAX_BYTES 64
+#define TAIL_SIZE      10 /* "_" and 8 hexadecimal digits */
+
+void tool_names_init(struct tool_names *t, struct arena *a)
+{
+    *t = (struct tool_names){.arena = a};
+}
+
+static struct tool_name *find_own(const struct tool_names *t, struct slice own)
+{
+    size_t i;
+
+    for (i = 0; i < t->n; i++)
+        if (slice_eq(t->items[i].own, own))
+            return &t->items[i];
+    return NULL;
+}
+
+const struct tool_name *tool_names_find(const struct tool_names *t, struct slice safe)
+{
+    size_t i;
+
+    for (i = 0; i < t->n; i++)
+        if (slice_eq(t->items[i].safe, safe))
+            return &t->items[i];
+    return NULL;
+}
+
+static bool is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+
+static bool is_legal(char c)
+{
+    return is_letter(c) || (c >= '0' && c <= '9') || c == '-';
+}
+
+static void append_tail(char *name, struct slice own)
+{
+    size_t n = strlen(name);
+
+    if (n > NAME_MAX_BYTES - (TAIL_SIZE - 1))
+        n = NAME_MAX_BYTES - (TAIL_SIZE - 1);
+    (void)snprintf(name + n, TAIL_SIZE, "_%08" PRIx32, (uint32_t)hash_64(own, 0));
+}
+
+/* A name that every format allows and that is not in the table. */
+static struct slice make_safe(struct tool_names *t, struct slice own)
+{
+    char *name = arena_alloc(t->arena, NAME_MAX_BYTES + 1);
+    size_t i, n = 0;
+
+    if (!name)
+        return (struct slice){NULL, 0};
+    if (own.n == 0 || !is_letter(own.p[0]))
+        name[n++] = '_';
+    for (i = 0; i < own.n && n < NAME_MAX_BYTES; i++)
+        name[n++] = is_legal(own.p[i]) ? own.p[i] : '_';
+    name[n] = '\0';
+    if (i < own.n || tool_names_find(t, slice_of(name)))
+        append_tail(name, own);
+    return slice_of(name);
+}
+
+static struct tool_name *enter(struct tool_names *t, struct slice own)
+{
+    struct tool_name *entry = find_own(t, own), *grown;
+    struct slice safe;
+
+    if (entry)
+        return entry;
+    safe = make_safe(t, own);
+    grown = safe.p ? canon_grow(t->arena, t->items, t->n, &t->max, sizeof(*grown)) : NULL;
+    if (!grown)
+        return NULL;
+    t->items = grown;
+    t->items[t->n] = (struct tool_name){.own = own, .safe = safe};
+    return &t->items[t->n++];
+}
+
+struct slice tool_names_safe(struct tool_names *t, struct slice own)
+{
+    const struct tool_name *entry = enter(t, own);
+
+    return entry ? entry->safe : (struct slice){NULL, 0};
+}
+
+void tool_names_mark_custom(struct tool_names *t, struct slice own)
+{
+    struct tool_name *entry = enter(t, own);
+
+    if (entry)
+        entry->is_custom = true;
+}
