@@ -117,7 +117,8 @@ static enum err read_request(const struct format_call *call, struct arena *a,
     const struct jvalue *v = r.members.values;
     enum err e;
 
-    r.request = (struct format_request){.body = call->body, .output_max = -1, .choices = 1};
+    r.request = (struct format_request){
+        .body = call->body, .verb = call->verb, .output_max = -1, .choices = 1};
     e = members_read(&r.members, call->body, a, known, KNOWN_COUNT, fault);
     if (!e)
         e = read_members(&r);
@@ -174,8 +175,8 @@ static enum err inject_output_max(struct splicer *s, const struct format_request
 {
     char *number;
 
-    if (t->output_max_inject < 0 || r->output_max >= 0)
-        return ERR_OK;
+    if (t->output_max_inject < 0 || r->output_max >= 0 || r->verb)
+        return ERR_OK; /* other calls have no such member */
     number = arena_printf(a, "%" PRId64, t->output_max_inject);
     return number ? splicer_set(s, "max_output_tokens", slice_of(number)) : ERR_MEMORY;
 }
@@ -209,12 +210,11 @@ static const char *auth_header(struct arena *a, const char *secret)
     return arena_printf(a, "Authorization: Bearer %s", secret);
 }
 
-static const char *path(struct arena *a, const char *upstream_model, bool is_stream)
+static const char *path(struct arena *a, const char *upstream_model,
+                        const struct format_request *in)
 {
-    (void)a;
     (void)upstream_model;
-    (void)is_stream;
-    return "/responses";
+    return in && in->verb ? arena_printf(a, "/responses/%s", in->verb) : "/responses";
 }
 
 static const char *const forwarded_headers[] = {"openai-beta", NULL};

@@ -210,19 +210,14 @@ static enum err take_more_tools(const struct items *w, struct jvalue item)
     return responses_decode_tools(w->d, tools, path);
 }
 
-/* Only OpenAI's servers know what it is; whether another target can do without is its encoder's to
- * say. */
-static enum err take_opaque(const struct items *w, struct jvalue item)
+/* What only OpenAI's servers can read is part of the conversation all the same: without it the answer
+ * would be to another one. */
+static enum err refuse_item(const struct items *w, struct slice type)
 {
-    struct turn *turn = turn_for(w, CANON_ASSISTANT, false);
-    struct part *part = turn ? turn_add_part(w->c, turn, PART_OPAQUE, w->at) : NULL;
-
-    if (!part)
-        return ERR_MEMORY;
-    part->vendor = VENDOR_OPENAI;
-    part->text = item.raw;
-    part->raw = item.raw;
-    return ERR_OK;
+    return canon_fault(w->c->arena, w->d->fault, w->at,
+                       "an item of type %.*s can only be read by its own provider, which does not "
+                       "serve this model",
+                       SLICE_FMT(type));
 }
 
 enum item_kind {
@@ -236,8 +231,7 @@ enum item_kind {
     ITEM_TOOLS,
     ITEM_REFERENCE,
     ITEM_TRIGGER,
-    ITEM_DROPPED, /* a note of what a hosted tool did: its fruit stands in the messages */
-    ITEM_OPAQUE
+    ITEM_DROPPED /* a note of what a hosted tool did: its fruit stands in the messages */
 };
 
 static const struct {
@@ -292,8 +286,6 @@ static enum err take_kind(const struct items *w, struct jvalue item, enum item_k
     case ITEM_DROPPED:
         drop(&w->c->drops, type);
         return ERR_OK;
-    case ITEM_OPAQUE:
-        return take_opaque(w, item);
     default:
         return ERR_INTERNAL;
     }
@@ -320,7 +312,7 @@ static enum err take_item(const struct items *w, struct jvalue item)
     for (i = 0; i < ITEM_TYPES; i++)
         if (slice_eq_z(type, item_types[i].type))
             return take_kind(w, item, item_types[i].kind, item_types[i].type);
-    return take_opaque(w, item);
+    return refuse_item(w, type);
 }
 
 enum err responses_decode_items(struct responses_decode *d, struct jvalue input)

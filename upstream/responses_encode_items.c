@@ -11,7 +11,6 @@ struct items {
     struct canon *c;
     struct plan *p;
     struct jwrite *w;
-    size_t turn; /* the index of the turn that is written */
 };
 
 /* ---- parts of a user's message or of a result ---- */
@@ -184,24 +183,9 @@ static enum err write_call(struct items *x, const struct part *part)
     return ERR_OK;
 }
 
-/* A result is of its call's kind, which the client's format may not repeat. */
-static bool answers_custom_call(const struct items *x, const struct part *result)
-{
-    size_t i, k;
-
-    for (i = x->turn; i-- > 0;)
-        for (k = x->c->turns[i].parts_n; k-- > 0;) {
-            const struct part *part = &x->c->turns[i].parts[k];
-
-            if (part->kind == PART_CALL && slice_eq(part->id, result->id))
-                return part->is_custom;
-        }
-    return false;
-}
-
 static enum err write_result(struct items *x, const struct part *result)
 {
-    bool is_custom = responses_sends_custom(x->p) && answers_custom_call(x, result);
+    bool is_custom = responses_sends_custom(x->p) && result->is_custom;
     bool is_text = result->parts_n == 1 && result->parts[0].kind == PART_TEXT;
     const char *before = result->is_error ? ERROR_MARK : "";
     struct jwrite *w = x->w;
@@ -370,10 +354,11 @@ static enum err write_turn(struct items *x, const struct turn *t)
 
 enum err responses_encode_items(struct canon *c, struct plan *p, struct jwrite *w, size_t first)
 {
-    struct items x = {c, p, w, first};
+    struct items x = {c, p, w};
     enum err e = ERR_OK;
+    size_t i;
 
-    for (; x.turn < c->turns_n && !e; x.turn++)
-        e = write_turn(&x, &c->turns[x.turn]);
+    for (i = first; i < c->turns_n && !e; i++)
+        e = write_turn(&x, &c->turns[i]);
     return e;
 }
