@@ -149,8 +149,7 @@ static enum err read_known(struct request_reader *r, const struct format_call *c
         e = read_config(r, config);
     if (e)
         return e;
-    r->request.has_reference =
-        members_has(m, KNOWN_CACHED) || members_has(m, KNOWN_CACHED_SNAKE);
+    r->request.has_reference = members_has(m, KNOWN_CACHED) || members_has(m, KNOWN_CACHED_SNAKE);
     *input = (struct gemini_input){m->values[KNOWN_CONTENTS], m->values[system],
                                    m->values[KNOWN_TOOLS], m->values[config]};
     return ERR_OK;
@@ -390,7 +389,7 @@ static const char *const no_headers[] = {NULL};
 const struct format format_gemini = {
     .name = "gemini",
     .vendor = VENDOR_GEMINI,
-    .reader = {gemini_read_event, gemini_read_end, gemini_read_whole, gemini_read_error},
+    .reader = {gemini_read_event,  gemini_read_end, gemini_read_whole, gemini_read_error},
     .forwarded_headers = no_headers,
     .default_headers = no_headers,
     .read_request = read_request,
@@ -398,8 +397,8 @@ const struct format format_gemini = {
     .write_request = write_request,
     .auth_header = auth_header,
     .write_stream_error = gemini_write_stream_error,
-    /* A comment breaks Gemini CLI. A bare line end is nothing to events and to JSON. */
-    .ping = {"\n", 1},
+ /* A comment breaks Gemini CLI. A bare line end is nothing to events and to JSON. */
+    .ping = {"\n", 1               },
     .decode_request = gemini_decode_request,
     .encode_request = gemini_encode_request,
     .decode_begin = gemini_decode_begin,

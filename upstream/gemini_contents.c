@@ -53,8 +53,8 @@ static enum err note_envelope(struct walk *w, struct slice text)
 
     if (!gemini_is_envelope(text))
         return ERR_OK;
-    grown = canon_grow(w->arena, own->envelopes, own->envelopes_n, &own->envelopes_max,
-                       sizeof(*grown));
+    grown =
+        canon_grow(w->arena, own->envelopes, own->envelopes_n, &own->envelopes_max, sizeof(*grown));
     if (!grown)
         return ERR_MEMORY;
     own->envelopes = grown;
