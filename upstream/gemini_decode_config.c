@@ -3,9 +3,9 @@
 #include <ctype.h>
 #include <string.h>
 
-#define CONFIG     "generationConfig."
-#define THINKING   CONFIG "thinkingConfig"
-#define WORD_SIZE  64
+#define CONFIG      "generationConfig."
+#define THINKING    CONFIG "thinkingConfig"
+#define WORD_SIZE   64
 #define SCHEMA_WORD "response"
 
 /* word in lower case; cut at WORD_SIZE. */
@@ -30,13 +30,16 @@ static enum err expected(struct canon *c, struct fault *fault, const char *path,
 static bool decode_number(struct canon *c, const struct jmember *m, struct fault *fault,
                           enum err *e)
 {
-    static const char *const names[] = {"temperature",     "topP",            "topK", "seed",
-                                        "presencePenalty", "frequencyPenalty"};
+    static const char *const names[] = {
+        "temperature", "topP", "topK", "seed", "presencePenalty", "frequencyPenalty"};
     struct slice *places[] = {&c->temperature, &c->top_p,    &c->top_k,
                               &c->seed,        &c->presence, &c->frequency};
-    static const char *const paths[] = {CONFIG "temperature",     CONFIG "topP",
-                                        CONFIG "topK",            CONFIG "seed",
-                                        CONFIG "presencePenalty", CONFIG "frequencyPenalty"};
+    static const char *const paths[] = {CONFIG "temperature",
+                                        CONFIG "topP",
+                                        CONFIG "topK",
+                                        CONFIG "seed",
+                                        CONFIG "presencePenalty",
+                                        CONFIG "frequencyPenalty"};
     size_t i;
 
     for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

@@ -348,12 +348,12 @@ static enum err decode_kind(struct walk *w, const struct fields *f, const char *
 static struct jvalue *place_of(struct fields *f, const struct jmember *m, bool *is_known)
 {
     static const char *const names[] = {
-        "text",         "thought",          "thoughtSignature", "inlineData",     "fileData",
-        "functionCall", "functionResponse", "mediaResolution",  "executableCode", "toolCall",
-        "toolResponse", "codeExecutionResult"};
-    struct jvalue *places[] = {&f->text, &f->thought,  &f->signature,  &f->data,
-                               &f->file, &f->call,     &f->response,   &f->resolution,
-                               &f->hosted, &f->hosted, &f->hosted,     &f->hosted};
+        "text",           "thought",      "thoughtSignature", "inlineData",
+        "fileData",       "functionCall", "functionResponse", "mediaResolution",
+        "executableCode", "toolCall",     "toolResponse",     "codeExecutionResult"};
+    struct jvalue *places[] = {&f->text,   &f->thought, &f->signature, &f->data,
+                               &f->file,   &f->call,    &f->response,  &f->resolution,
+                               &f->hosted, &f->hosted,  &f->hosted,    &f->hosted};
     static const char *const others[] = {"videoMetadata", "partMetadata", "audioTranscription"};
     size_t i;
 

@@ -65,7 +65,8 @@ static enum err decode_hosted(struct canon *c, const struct jmember *m, size_t i
     t->hosted = m->key;
     t->name = m->key;
     t->raw = m->whole;
-    t->is_web_search = gemini_key_is(m, "googleSearch") || gemini_key_is(m, "googleSearchRetrieval");
+    t->is_web_search = gemini_key_is(m, "googleSearch") ||
+                       gemini_key_is(m, "googleSearchRetrieval");
     return ERR_OK;
 }
 

@@ -28,15 +28,15 @@ static struct slice guess_mime(const struct media *m)
         {"SUQz",   "audio/mpeg"     },
     };
     static const char *const ends[][2] = {
-        {".png",  "image/png" },
+        {".png",  "image/png"      },
         {".jpg",  "image/jpeg"     },
-        {".jpeg", "image/jpeg"},
+        {".jpeg", "image/jpeg"     },
         {".gif",  "image/gif"      },
-        {".webp", "image/webp"},
+        {".webp", "image/webp"     },
         {".pdf",  "application/pdf"},
-        {".mp3",  "audio/mpeg"},
+        {".mp3",  "audio/mpeg"     },
         {".wav",  "audio/wav"      },
-        {".mp4",  "video/mp4" },
+        {".mp4",  "video/mp4"      },
         {".txt",  "text/plain"     },
     };
     struct slice name = m->source == MEDIA_BYTES ? m->name : m->data;
@@ -71,7 +71,8 @@ static enum err write_media_members(struct writer *x, const struct part *part)
     bool is_bytes = m->source == MEDIA_BYTES;
 
     if (m->source == MEDIA_ID)
-        return plan_fault(x->p, part->at, "a file id of another provider is not known to this model");
+        return plan_fault(x->p, part->at,
+                          "a file id of another provider is not known to this model");
     if (m->source == MEDIA_URL && !slice_starts_ci(m->data, "https://"))
         return plan_fault(x->p, part->at, "this model takes https URLs and base64 data only");
     if (!(x->p->capability->input & modality_of(part, mime)))

@@ -264,7 +264,8 @@ enum err gemini_encode_config(struct canon *c, struct plan *p, struct jwrite *w)
 static enum err refuse(struct canon *c, struct plan *p)
 {
     if (c->choices > 1)
-        return plan_fault(p, canon_field(c, FIELD_CHOICES), "this model gives one answer at a time");
+        return plan_fault(p, canon_field(c, FIELD_CHOICES),
+                          "this model gives one answer at a time");
     if (c->wants_logprobs || c->top_logprobs > 0)
         return plan_fault(p, canon_field(c, FIELD_LOGPROBS), "not available with this model");
     if (c->logit_bias.p)
@@ -353,8 +354,8 @@ static enum err write_system(struct canon *c, struct plan *p, size_t system_n, s
 static void write_tier(const struct canon *c, struct jwrite *w)
 {
     static const char *const words[] = {
-        [TIER_UNSET] = NULL,    [TIER_AUTO] = NULL,           [TIER_DEFAULT] = "standard",
-        [TIER_FLEX] = "flex",   [TIER_PRIORITY] = "priority",
+        [TIER_UNSET] = NULL,  [TIER_AUTO] = NULL,           [TIER_DEFAULT] = "standard",
+        [TIER_FLEX] = "flex", [TIER_PRIORITY] = "priority",
     };
 
     if (words[c->tier])

@@ -140,7 +140,7 @@ static void write_media(struct state *s, struct jwrite *w)
     jwrite_object(w);
     jwrite_key_object(w, "inlineData");
     jwrite_key_z(w, "mimeType",
-                 s->mime[0]                ? s->mime
+                 s->mime[0]              ? s->mime
                  : s->kind == PART_AUDIO ? "audio/wav"
                                          : "image/png");
     jwrite_key_string(w, "data", buf_slice(&s->text));

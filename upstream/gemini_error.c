@@ -212,8 +212,8 @@ enum err gemini_write_stream_error(const struct reader *r, struct buf *b, enum e
                                    const char *text, const char *request_id)
 {
     bool is_sent = r->replacement.p != NULL; /* what the last event became went out */
-    struct gemini_frame f =
-        r->encoder ? gemini_encoder_frame(r->encoder, is_sent) : gemini_reader_frame(r);
+    struct gemini_frame f = r->encoder ? gemini_encoder_frame(r->encoder, is_sent)
+                                       : gemini_reader_frame(r);
     size_t mark = b->n;
     enum err e;
 

@@ -2,10 +2,10 @@
 
 #include <string.h>
 
-#define REF_DEPTH_MAX    5    /* references inside what references stand for */
-#define SCHEMA_DEPTH_MAX 20   /* deeper levels are {} */
-#define SOURCES_MAX      32   /* schemas that one place is made of */
-#define NODES_MAX        2000 /* of one cleaned schema: references may multiply it */
+#define REF_DEPTH_MAX    5                   /* references inside what references stand for */
+#define SCHEMA_DEPTH_MAX 20                  /* deeper levels are {} */
+#define SOURCES_MAX      32                  /* schemas that one place is made of */
+#define NODES_MAX        2000                /* of one cleaned schema: references may multiply it */
 #define STEPS_MAX        ((size_t)1 << 20)   /* names compared in all */
 #define SCHEMA_BYTES_MAX ((size_t)256 << 10) /* a larger one is taken for an object of anything */
 #define TYPES_MAX        8
@@ -197,11 +197,11 @@ static size_t read_types(struct view *view, const char *types[TYPES_MAX])
 static bool is_format(const char *type, struct slice format)
 {
     static const char *const formats[][2] = {
-        {"STRING",  "enum" },
+        {"STRING",  "enum"     },
         {"STRING",  "date-time"},
-        {"INTEGER", "int32"},
+        {"INTEGER", "int32"    },
         {"INTEGER", "int64"    },
-        {"NUMBER",  "float"},
+        {"NUMBER",  "float"    },
         {"NUMBER",  "double"   },
     };
     size_t i;
@@ -289,8 +289,7 @@ static bool has_property(struct cleaner *c, const struct view *view, size_t n, s
     size_t i;
 
     for (i = 0; i < n; i++) {
-        if (jscan_find(view->sources[i], "properties", &properties) ||
-            jscan_object(&s, properties))
+        if (jscan_find(view->sources[i], "properties", &properties) || jscan_object(&s, properties))
             continue;
         while (c->steps < STEPS_MAX && !jscan_next_member(&s, &m)) {
             c->steps++;
@@ -320,8 +319,7 @@ static void write_properties(struct cleaner *c, const struct view *view, unsigne
     size_t i;
 
     for (i = 0; i < view->n; i++) {
-        if (jscan_find(view->sources[i], "properties", &properties) ||
-            jscan_object(&s, properties))
+        if (jscan_find(view->sources[i], "properties", &properties) || jscan_object(&s, properties))
             continue;
         while (!c->w->e && c->nodes < NODES_MAX && !jscan_next_member(&s, &m)) {
             if (has_property(c, view, i, m.key))
