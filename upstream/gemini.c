@@ -15,7 +15,8 @@
 #define MODEL_FIELD   "model"
 #define MODELS        "models/"
 #define TUNED_MODELS  "tunedModels/"
-#define NAME_MAX_SIZE 128 /* of a top-level member that an edit names */
+#define INPUT_MAX     ((size_t)1 << 30) /* what is copied was bounded when it was received */
+#define NAME_MAX_SIZE 128               /* of a top-level member that an edit names */
 
 /* The members that we read. Those we bill or route on may not occur twice: the provider might take
  * the other one. Each pair is one field in its two spellings. */
@@ -29,6 +30,8 @@ enum known {
     KNOWN_CACHED,
     KNOWN_CACHED_SNAKE,
     KNOWN_TOOLS,
+    KNOWN_CONTENT,
+    KNOWN_REQUESTS,
     KNOWN_COUNT
 };
 
@@ -42,6 +45,8 @@ static const struct known_member known[KNOWN_COUNT] = {
     [KNOWN_CACHED] = {"cachedContent",      true },
     [KNOWN_CACHED_SNAKE] = {"cached_content",     true },
     [KNOWN_TOOLS] = {"tools",              true },
+    [KNOWN_CONTENT] = {"content",            true },
+    [KNOWN_REQUESTS] = {"requests",           true },
 };
 
 struct request_reader {
@@ -139,6 +144,11 @@ static enum err read_known(struct request_reader *r, const struct format_call *c
     struct members *m = &r->members;
     enum err e = read_model(r, call);
 
+    if (call->verb) {
+        *input = (struct gemini_input){.content = m->values[KNOWN_CONTENT],
+                                       .requests = m->values[KNOWN_REQUESTS]};
+        return e;
+    }
     if (!e && !members_has(m, KNOWN_CONTENTS))
         e = members_fail(m, KNOWN_CONTENTS, "required");
     if (!e)
@@ -150,8 +160,12 @@ static enum err read_known(struct request_reader *r, const struct format_call *c
     if (e)
         return e;
     r->request.has_reference = members_has(m, KNOWN_CACHED) || members_has(m, KNOWN_CACHED_SNAKE);
-    *input = (struct gemini_input){m->values[KNOWN_CONTENTS], m->values[system],
-                                   m->values[KNOWN_TOOLS], m->values[config]};
+    *input = (struct gemini_input){m->values[KNOWN_CONTENTS],
+                                   m->values[system],
+                                   m->values[KNOWN_TOOLS],
+                                   m->values[config],
+                                   {0},
+                                   {0}};
     return ERR_OK;
 }
 
@@ -167,15 +181,17 @@ static enum err read_request(const struct format_call *call, struct arena *a,
         .body = call->body,
         .is_stream = call->is_stream,
         .is_array = call->is_stream && call->is_array,
+        .verb = call->verb,
         .wants_usage = true,
-        .output_max = -1,
+        .output_max = call->verb ? 0 : -1, /* embeddings have no output */
         .choices = 1,
     };
     e = members_read(&r.members, call->body, a, known, KNOWN_COUNT, fault);
     if (!e)
         e = read_known(&r, call, &input);
     if (!e)
-        e = gemini_read_input(&input, a, &r.request, &r.own, fault);
+        e = call->verb ? gemini_read_embed(&input, a, &r.request, &r.own, fault)
+                       : gemini_read_input(&input, a, &r.request, &r.own, fault);
     if (e)
         return e;
     own = arena_alloc(a, sizeof(*own));
@@ -264,34 +280,55 @@ static enum err append_signature(struct buf *b, struct slice text, const char *m
     return buf_append_z(b, GEMINI_NO_SIGNATURE);
 }
 
-/* The signatures of other models that the answers carried, taken out again. */
-static enum err replace_envelopes(struct splicer *s, const struct gemini_request *own,
-                                  const struct format_target *t, struct arena *a)
+/* "models/M" within a body. */
+static enum err append_model(struct buf *b, const char *model)
 {
-    const char *at = own->contents.p, *end = at + own->contents.n;
-    struct slice contents = {NULL, 0};
+    bool is_whole = slice_starts(slice_of(model), MODELS) ||
+                    slice_starts(slice_of(model), TUNED_MODELS);
+    enum err e = is_whole ? ERR_OK : buf_append_z(b, MODELS);
+
+    return e ? e : jscan_escape_inside(b, slice_of(model));
+}
+
+static enum err append_input(struct buf *b, const struct gemini_request *own,
+                             const struct format_target *t, struct arena *a)
+{
+    const char *at = own->input.p, *end = at + own->input.n;
     enum err e = ERR_OK;
-    struct buf b;
     size_t i;
 
-    if (own->envelopes_n == 0)
-        return ERR_OK;
-    buf_init(&b, 2 * own->contents.n);
-    for (i = 0; i < own->envelopes_n && !e; i++) {
-        e = buf_append(&b, at, (size_t)(own->envelopes[i].p - at));
+    for (i = 0; i < own->cuts_n && !e; i++) {
+        const struct gemini_cut *cut = &own->cuts[i];
+
+        e = buf_append(b, at, (size_t)(cut->old.p - at));
         if (!e)
-            e = append_signature(&b, own->envelopes[i], t->upstream_model, a);
-        at = own->envelopes[i].p + own->envelopes[i].n;
+            e = cut->is_model ? append_model(b, t->upstream_model)
+                              : append_signature(b, cut->old, t->upstream_model, a);
+        at = cut->old.p + cut->old.n;
     }
-    if (!e)
-        e = buf_append(&b, at, (size_t)(end - at));
+    return e ? e : buf_append(b, at, (size_t)(end - at));
+}
+
+/* Takes out the signatures of other models that the answers carried, and the model's public name.
+ */
+static enum err replace_input(struct splicer *s, const struct gemini_request *own,
+                              const struct format_target *t, struct arena *a)
+{
+    struct slice input = {NULL, 0};
+    struct buf b;
+    enum err e;
+
+    if (own->cuts_n == 0)
+        return ERR_OK;
+    buf_init(&b, INPUT_MAX);
+    e = append_input(&b, own, t, a);
     if (!e) {
-        contents = (struct slice){arena_copy(a, buf_slice(&b)), b.n};
-        e = contents.p ? ERR_OK : ERR_MEMORY;
+        input = (struct slice){arena_copy(a, buf_slice(&b)), b.n};
+        e = input.p ? ERR_OK : ERR_MEMORY;
     }
     buf_clear(&b);
     if (!e)
-        splicer_replace(s, "contents", contents);
+        splicer_replace(s, own->input_name, input);
     return e;
 }
 
@@ -344,7 +381,7 @@ static enum err write_request(const struct format_request *r, const struct forma
     if (!e && t->output_max_inject >= 0 && r->output_max < 0)
         e = inject_output_max(&s, own, t->output_max_inject, a);
     if (!e)
-        e = replace_envelopes(&s, own, t, a);
+        e = replace_input(&s, own, t, a);
     for (i = 0; i < t->edits_n && !e; i++)
         e = edit_member(&s, &t->edits[i], a);
     return e ? e : splicer_finish(&s, out);
@@ -352,13 +389,17 @@ static enum err write_request(const struct format_request *r, const struct forma
 
 /* ---- path and headers ---- */
 
-static const char *path(struct arena *a, const char *upstream_model, bool is_stream)
+static const char *path(struct arena *a, const char *upstream_model,
+                        const struct format_request *in)
 {
     static const char plain[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/";
     static const char hex[] = "0123456789ABCDEF";
     struct slice model = slice_of(upstream_model);
     bool is_whole = slice_starts(model, MODELS) || slice_starts(model, TUNED_MODELS);
+    const char *verb = in->verb        ? in->verb
+                       : in->is_stream ? "streamGenerateContent?alt=sse"
+                                       : "generateContent";
     char *name = arena_alloc(a, model.n * 3 + 1), *to = name;
     size_t i;
 
@@ -375,8 +416,7 @@ static const char *path(struct arena *a, const char *upstream_model, bool is_str
         *to++ = hex[c >> 4];
         *to++ = hex[c & 15];
     }
-    return arena_printf(a, "/%s%s:%s", is_whole ? "" : MODELS, name,
-                        is_stream ? "streamGenerateContent?alt=sse" : "generateContent");
+    return arena_printf(a, "/%s%s:%s", is_whole ? "" : MODELS, name, verb);
 }
 
 static const char *auth_header(struct arena *a, const char *secret)

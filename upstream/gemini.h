@@ -44,22 +44,34 @@ bool gemini_is_envelope(struct slice text);
 
 /* ---- requests ---- */
 
+/* The bytes of a string, between its quotes, that do not go to a provider as they are. */
+struct gemini_cut {
+    struct slice old;
+    bool is_model; /* the model's name; else a signature that is an envelope */
+};
+
 /* What read_request keeps for write_request. */
 struct gemini_request {
     const char *config_name; /* generationConfig as the client spells it; NULL: absent */
-    struct slice contents;
-    struct slice *envelopes; /* in contents, between the quotes, in order */
-    size_t envelopes_n, envelopes_max;
+    const char *input_name;  /* the member that the cuts are in */
+    struct slice input;
+    struct gemini_cut *cuts; /* in order */
+    size_t cuts_n, cuts_max;
 };
 
 /* The members of a request that input is counted in; raw.p NULL: absent. */
 struct gemini_input {
     struct jvalue contents, system, tools, config;
+    struct jvalue content, requests; /* of the embedding calls */
 };
 
 /* gemini_read_input - checks the contents' structure, sets what format_request says of the input
- * and lists envelopes in own. ERR_BAD_REQUEST with *fault; ERR_MEMORY. */
+ * and lists the cuts in own. ERR_BAD_REQUEST with *fault; ERR_MEMORY. gemini_read_embed - the same
+ * for an embedding call. */
 ERR_CHECK enum err gemini_read_input(const struct gemini_input *in, struct arena *a,
+                                     struct format_request *out, struct gemini_request *own,
+                                     struct fault *fault);
+ERR_CHECK enum err gemini_read_embed(const struct gemini_input *in, struct arena *a,
                                      struct format_request *out, struct gemini_request *own,
                                      struct fault *fault);
 
@@ -69,6 +81,7 @@ ERR_CHECK enum err gemini_read_input(const struct gemini_input *in, struct arena
 struct gemini_answer {
     struct slice text; /* the object, without the space around it */
     struct jvalue candidates, usage, feedback, model, id, error;
+    struct jvalue embedding; /* or embeddings */
 };
 
 /* gemini_scan - ERR_FORMAT when text is no JSON object. */

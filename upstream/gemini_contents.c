@@ -10,13 +10,14 @@ struct walk {
     struct gemini_request *own;
     struct arena *arena;
     struct fault *fault;
+    const char *list; /* the member that is walked over */
     size_t content, part;
 };
 
 /* What is wrong with contents[content], or with its part. */
 static enum err fail_content(struct walk *w, const char *member, const char *text)
 {
-    char *param = arena_printf(w->arena, "contents[%zu]%s", w->content, member);
+    char *param = arena_printf(w->arena, "%s[%zu]%s", w->list, w->content, member);
 
     return param ? canon_fault(w->arena, w->fault, param, "%s", text) : ERR_MEMORY;
 }
@@ -46,19 +47,18 @@ static void add_bytes(struct walk *w, struct jvalue blob)
         prompt_size_bytes(&w->size, data, counter);
 }
 
-static enum err note_envelope(struct walk *w, struct slice text)
+static enum err note_cut(struct walk *w, struct slice old, bool is_model)
 {
     struct gemini_request *own = w->own;
-    struct slice *grown;
+    struct gemini_cut *grown;
 
-    if (!gemini_is_envelope(text))
+    if (!old.p || (!is_model && !gemini_is_envelope(old)))
         return ERR_OK;
-    grown =
-        canon_grow(w->arena, own->envelopes, own->envelopes_n, &own->envelopes_max, sizeof(*grown));
+    grown = canon_grow(w->arena, own->cuts, own->cuts_n, &own->cuts_max, sizeof(*grown));
     if (!grown)
         return ERR_MEMORY;
-    own->envelopes = grown;
-    own->envelopes[own->envelopes_n++] = text;
+    own->cuts = grown;
+    own->cuts[own->cuts_n++] = (struct gemini_cut){old, is_model};
     return ERR_OK;
 }
 
@@ -79,7 +79,7 @@ static enum err read_part(struct walk *w, struct jvalue part, unsigned depth)
         else if (gemini_key_is(&m, "fileData") && m.value.kind == JSCAN_OBJECT)
             w->out->has_reference = true;
         else if (gemini_key_is(&m, "thoughtSignature"))
-            e = note_envelope(w, gemini_word(m.value));
+            e = note_cut(w, gemini_word(m.value), false);
         else if (gemini_key_is(&m, "functionResponse") && depth < WALK_DEPTH_MAX &&
                  !gemini_find(m.value, "parts", &parts))
             for (gemini_list_begin(&l, parts); !e && gemini_list_next(&l, &inner);)
@@ -155,7 +155,7 @@ enum err gemini_read_input(const struct gemini_input *in, struct arena *a,
                            struct format_request *out, struct gemini_request *own,
                            struct fault *fault)
 {
-    struct walk w = {.out = out, .own = own, .arena = a, .fault = fault};
+    struct walk w = {.out = out, .own = own, .arena = a, .fault = fault, .list = "contents"};
     struct gemini_list l;
     struct jvalue content;
     enum err e;
@@ -179,6 +179,54 @@ enum err gemini_read_input(const struct gemini_input *in, struct arena *a,
     prompt_size_more(&w.size, in->config.raw);
     if (has_hosted_tools(in->tools))
         out->has_reference = true;
-    own->contents = in->contents.raw;
+    own->input_name = w.list;
+    own->input = in->contents.raw;
+    return prompt_size_affinity(&w.size);
+}
+
+/* ---- embeddings ---- */
+
+/* One of several: the names of the model stand in the order of the text, as cuts must. */
+static enum err read_embed_request(struct walk *w, struct jvalue request)
+{
+    struct jmember m;
+    struct jscan s;
+    enum err e = ERR_OK;
+
+    if (jscan_object(&s, request))
+        return fail_content(w, "", "expected object");
+    while (!e && !jscan_next_member(&s, &m)) {
+        if (jscan_key_is(&m, "content"))
+            e = read_content(w, m.value);
+        else if (jscan_key_is(&m, "model"))
+            e = note_cut(w, gemini_word(m.value), true);
+    }
+    return e;
+}
+
+enum err gemini_read_embed(const struct gemini_input *in, struct arena *a,
+                           struct format_request *out, struct gemini_request *own,
+                           struct fault *fault)
+{
+    bool is_many = in->requests.raw.p != NULL;
+    struct jvalue whole = is_many ? in->requests : in->content, v;
+    struct walk w = {.out = out, .own = own, .arena = a, .fault = fault};
+    struct gemini_list l;
+    enum err e = ERR_OK;
+
+    w.list = is_many ? "requests" : "content";
+    if (!whole.raw.p || whole.kind == JSCAN_NULL)
+        return canon_fault(a, fault, "content", "required");
+    prompt_size_begin(&w.size, a, out, whole.raw);
+    gemini_list_begin(&l, whole);
+    for (; !e && gemini_list_next(&l, &v); w.content++)
+        e = is_many ? read_embed_request(&w, v) : read_content(&w, v);
+    if (e)
+        return e;
+    if (w.content == 0)
+        return canon_fault(a, fault, w.list, "expected at least one");
+    prompt_size_end(&w.size, whole.raw);
+    own->input_name = w.list;
+    own->input = whole.raw;
     return prompt_size_affinity(&w.size);
 }

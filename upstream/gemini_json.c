@@ -107,9 +107,11 @@ bool gemini_is_envelope(struct slice text)
 enum err gemini_scan(struct slice text, struct gemini_answer *out)
 {
     static const char *const names[] = {"candidates",   "usageMetadata", "promptFeedback",
-                                        "modelVersion", "responseId",    "error"};
+                                        "modelVersion", "responseId",    "error",
+                                        "embedding",    "embeddings"};
     struct gemini_answer a = {.text = slice_trim(text)};
-    struct jvalue *places[] = {&a.candidates, &a.usage, &a.feedback, &a.model, &a.id, &a.error};
+    struct jvalue *places[] = {&a.candidates, &a.usage, &a.feedback,  &a.model,
+                               &a.id,         &a.error, &a.embedding, &a.embedding};
     struct jmember m;
     struct jscan s;
     enum err e;

@@ -330,7 +330,7 @@ enum err gemini_read_whole(struct reader *r, struct slice body, struct slice *ou
         take_error(r, &a);
         return ERR_UP_FAILED;
     }
-    if (read_answer(r, &a, &has_content) == 0)
+    if (read_answer(r, &a, &has_content) == 0 && !(r->request->verb && a.embedding.raw.p))
         return ERR_UP_MALFORMED;
     n = find_cuts(r, &a, cost, cuts);
     e = rewrite_whole(r, body, cuts, n, out);

@@ -66,7 +66,9 @@ static const struct {
 
 START_TEST(the_path_names_model_and_verb)
 {
-    ck_assert_str_eq(gemini->path(arena, paths[_i].model, paths[_i].is_stream), paths[_i].path);
+    struct format_request in = {.is_stream = paths[_i].is_stream};
+
+    ck_assert_str_eq(gemini->path(arena, paths[_i].model, &in), paths[_i].path);
 }
 END_TEST
 
@@ -394,9 +396,65 @@ START_TEST(an_error_body_has_its_details)
              "google.rpc.RequestInfo\",\"requestId\":\"01K\"}]}}");
     buf_reset(&b);
     ck_assert_int_eq(gemini_write_error(&b, ERR_UP_CONTEXT, NULL, NULL, 0), ERR_OK);
-    ck_assert_str_eq(b.p, "{\"error\":{\"code\":400,\"message\":\"The input token count exceeds the "
-                          "maximum number of tokens allowed.\",\"status\":\"INVALID_ARGUMENT\"}}");
+    ck_assert_str_eq(b.p,
+                     "{\"error\":{\"code\":400,\"message\":\"The input token count exceeds the "
+                     "maximum number of tokens allowed.\",\"status\":\"INVALID_ARGUMENT\"}}");
     buf_clear(&b);
+}
+END_TEST
+
+/* ---- embeddings ---- */
+
+#define EMBED_MANY                                                                                 \
+    "{\"requests\":[{\"model\":\"models/pub\",\"content\":{\"parts\":[{\"text\":\"a\"}]}},{"             \
+    "\"content\":{\"parts\":[{\"text\":\"b\"}]},\"model\":\"models/pub\"}]}"
+
+START_TEST(embedding_calls_name_the_provider_s_model_in_each_request)
+{
+    struct format_request r =
+        request_with((struct format_call){.body = SLICE(EMBED_MANY),
+                                          .model = SLICE("pub"),
+                                          .verb = "batchEmbedContents"});
+    struct format_target t = {.upstream_model = "up", .output_max_inject = 7};
+    struct splice pieces;
+    struct slice text;
+
+    ck_assert_int_eq(r.output_max, 0);
+    ck_assert_int_gt(r.text.ascii_bytes, 0);
+    ck_assert_str_eq(gemini->path(arena, "up", &r), "/models/up:batchEmbedContents");
+    ck_assert_int_eq(gemini->write_request(&r, &t, arena, &pieces), ERR_OK);
+    ck_assert_int_eq(splice_join(&pieces, arena, &text), ERR_OK);
+    ck_assert(slice_eq_z(text, "{\"requests\":[{\"model\":\"models/up\",\"content\":{\"parts\":[{"
+                               "\"text\":\"a\"}]}},{\"content\":{\"parts\":[{\"text\":\"b\"}]},"
+                               "\"model\":\"models/up\"}]}"));
+}
+END_TEST
+
+static const struct {
+    const char *body, *text; /* NULL: it is fine */
+} embeds[] = {
+    {"{\"model\":\"models/pub\",\"content\":{\"parts\":[{\"text\":\"a\"}]}}", NULL},
+    {"{}", "content: required"},
+    {"{\"content\":null}", "content: required"},
+    {"{\"content\":5}", "content[0]: expected object"},
+    {"{\"requests\":[]}", "requests: expected at least one"},
+    {"{\"requests\":[{},5]}", "requests[1]: expected object"},
+    {"{\"requests\":[{\"content\":{\"parts\":5}}]}", "requests[0].parts: expected array"},
+};
+
+START_TEST(embedding_calls_need_content)
+{
+    struct format_request r;
+    struct fault fault = {0};
+    enum err e =
+        gemini->read_request(&(struct format_call){.body = slice_of(embeds[_i].body),
+                                                   .model = SLICE("m"),
+                                                   .verb = "embedContent"},
+                             arena, &r, &fault);
+
+    ck_assert_int_eq(e, embeds[_i].text ? ERR_BAD_REQUEST : ERR_OK);
+    if (embeds[_i].text)
+        ck_assert_str_eq(fault.text, embeds[_i].text);
 }
 END_TEST
 
@@ -426,6 +484,8 @@ int main(void)
     tcase_add_test(t, requests_without_memory_say_so);
     tcase_add_loop_test(t, errors_have_googles_words, 0, ROWS(words));
     tcase_add_test(t, an_error_body_has_its_details);
+    tcase_add_test(t, embedding_calls_name_the_provider_s_model_in_each_request);
+    tcase_add_loop_test(t, embedding_calls_need_content, 0, ROWS(embeds));
     suite_add_tcase(s, t);
     runner = srunner_create(s);
     srunner_run_all(runner, CK_NORMAL);
