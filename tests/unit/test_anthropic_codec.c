@@ -16,8 +16,8 @@
 #define HI_OUT    "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"hi\"}]}"
 
 /* A client's body, and a provider's. */
-#define IN(more)           "{\"model\":\"m\",\"max_tokens\":4000,\"messages\":[" HI "]" more "}"
-#define TALK(list)         "{\"model\":\"m\",\"max_tokens\":4000,\"messages\":[" list "]}"
+#define IN(more)   "{\"model\":\"m\",\"max_tokens\":4000,\"messages\":[" HI "]" more "}"
+#define TALK(list) "{\"model\":\"m\",\"max_tokens\":4000,\"messages\":[" list "]}"
 #define OUT(front, more)                                                                           \
     "{\"model\":\"up-m\",\"max_tokens\":4000" front ",\"messages\":[" HI_OUT "]" more "}"
 #define OUT_TALK(list) "{\"model\":\"up-m\",\"max_tokens\":4000,\"messages\":[" list "]}"
@@ -326,24 +326,24 @@ static void marks(struct canon *c, struct capability *cap)
 
 /* ---- what goes out ---- */
 
-#define TOOLS   ",\"tools\":[{\"name\":\"a\",\"description\":\"d\"},{\"name\":\"b\"}]"
-#define TOOL_A  "{\"name\":\"a\",\"description\":\"d\",\"input_schema\":" EMPTY "}"
-#define TOOL_B  "{\"name\":\"b\",\"input_schema\":" EMPTY "}"
-#define EMPTY   "{\"type\":\"object\",\"properties\":{}}"
-#define AB_OUT  ",\"tools\":[" TOOL_A "," TOOL_B "]"
-#define ANY     ",\"tool_choice\":{\"type\":\"any\"}"
-#define ONE_B   ",\"tool_choice\":{\"type\":\"tool\",\"name\":\"b\"}"
-#define OFF     ",\"thinking\":{\"type\":\"disabled\"}"
-#define SHOWN   ",\"thinking\":{\"type\":\"adaptive\",\"display\":\"summarized\"}"
-#define ON(n)   ",\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":" #n "}"
-#define EFFORT(w) ",\"output_config\":{\"effort\":\"" w "\"}"
-#define SCHEMA  "{\"type\":\"object\",\"properties\":{\"t\":{\"type\":\"number\"}}}"
-#define FORMAT                                                                                     \
-    ",\"output_config\":{\"format\":{\"type\":\"json_schema\",\"schema\":" SCHEMA "}}"
+#define TOOLS             ",\"tools\":[{\"name\":\"a\",\"description\":\"d\"},{\"name\":\"b\"}]"
+#define TOOL_A            "{\"name\":\"a\",\"description\":\"d\",\"input_schema\":" EMPTY "}"
+#define TOOL_B            "{\"name\":\"b\",\"input_schema\":" EMPTY "}"
+#define EMPTY             "{\"type\":\"object\",\"properties\":{}}"
+#define AB_OUT            ",\"tools\":[" TOOL_A "," TOOL_B "]"
+#define ANY               ",\"tool_choice\":{\"type\":\"any\"}"
+#define ONE_B             ",\"tool_choice\":{\"type\":\"tool\",\"name\":\"b\"}"
+#define OFF               ",\"thinking\":{\"type\":\"disabled\"}"
+#define SHOWN             ",\"thinking\":{\"type\":\"adaptive\",\"display\":\"summarized\"}"
+#define ON(n)             ",\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":" #n "}"
+#define EFFORT(w)         ",\"output_config\":{\"effort\":\"" w "\"}"
+#define SCHEMA            "{\"type\":\"object\",\"properties\":{\"t\":{\"type\":\"number\"}}}"
+#define FORMAT            ",\"output_config\":{\"format\":{\"type\":\"json_schema\",\"schema\":" SCHEMA "}}"
 #define SYSTEM_LINE(text) "{\"type\":\"text\",\"text\":\"<system>\\n" text "\\n</system>\"}"
 #define HI_AND(block)                                                                              \
     "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"hi\"}," block "]}"
 
+/* clang-format off */
 static const struct {
     const char *in;
     change_fn *change;
@@ -486,6 +486,7 @@ static const struct {
      OUT_TALK(HI_OUT ",{\"role\":\"assistant\",\"content\":[{\"type\":\"text\",\"text\":\"no\"}]},"
               HI_OUT), ""},
 };
+/* clang-format on */
 
 START_TEST(a_request_becomes_the_providers)
 {
@@ -499,18 +500,19 @@ END_TEST
 
 /* ---- content ---- */
 
-#define USER(blocks)      TALK("{\"role\":\"user\",\"content\":[" blocks "]}")
-#define USER_OUT(blocks)  OUT_TALK("{\"role\":\"user\",\"content\":[" blocks "]}")
-#define T(text)           "{\"type\":\"text\",\"text\":\"" text "\"}"
+#define USER(blocks)     TALK("{\"role\":\"user\",\"content\":[" blocks "]}")
+#define USER_OUT(blocks) OUT_TALK("{\"role\":\"user\",\"content\":[" blocks "]}")
+#define T(text)          "{\"type\":\"text\",\"text\":\"" text "\"}"
 #define IMAGE(mime, data)                                                                          \
-    "{\"type\":\"image\",\"source\":{\"type\":\"base64\",\"media_type\":\"" mime "\",\"data\":\"" data \
-    "\"}}"
+    "{\"type\":\"image\",\"source\":{\"type\":\"base64\",\"media_type\":\"" mime                   \
+    "\",\"data\":\"" data "\"}}"
 #define CALL(id, name, input)                                                                      \
     "{\"type\":\"tool_use\",\"id\":\"" id "\",\"name\":\"" name "\",\"input\":" input "}"
-#define RESULT(id, more) "{\"type\":\"tool_result\",\"tool_use_id\":\"" id "\"" more "}"
-#define MARK             ",\"cache_control\":{\"type\":\"ephemeral\"}"
+#define RESULT(id, more)   "{\"type\":\"tool_result\",\"tool_use_id\":\"" id "\"" more "}"
+#define MARK               ",\"cache_control\":{\"type\":\"ephemeral\"}"
 #define MARKED(text, mark) "{\"type\":\"text\",\"text\":\"" text "\"" mark "}"
 
+/* clang-format off */
 static const struct {
     const char *in;
     change_fn *change;
@@ -593,6 +595,7 @@ static const struct {
      HI "]}", NULL,
      USER_OUT(MARKED("hi", MARK)), ""},
 };
+/* clang-format on */
 
 START_TEST(content_becomes_the_providers)
 {
@@ -606,10 +609,11 @@ END_TEST
 
 START_TEST(an_open_loop_of_tools_without_thinking_does_not_think)
 {
-    static const char loop[] = "{\"model\":\"m\",\"max_tokens\":4000,\"thinking\":{\"type\":"
-                               "\"enabled\",\"budget_tokens\":2000},\"messages\":[" HI
-                               ",{\"role\":\"assistant\",\"content\":[%s" CALL("c", "f", "{}")
-                               "]},{\"role\":\"user\",\"content\":[" RESULT("c", "") "]}]}";
+    static const char loop[] =
+        "{\"model\":\"m\",\"max_tokens\":4000,\"thinking\":{\"type\":"
+        "\"enabled\",\"budget_tokens\":2000},\"messages\":[" HI
+        ",{\"role\":\"assistant\",\"content\":[%s" CALL(
+            "c", "f", "{}") "]},{\"role\":\"user\",\"content\":[" RESULT("c", "") "]}]}";
     struct outcome o = run(arena_printf(arena, loop, ""), budget);
 
     ck_assert_ptr_nonnull(strstr(o.body, OFF));
@@ -636,6 +640,7 @@ END_TEST
 
 /* ---- what is refused ---- */
 
+/* clang-format off */
 static const struct {
     const char *in;
     change_fn *change;
@@ -708,6 +713,7 @@ static const struct {
     {IN(",\"system\":[" IMAGE("image/png", "AAAA") "]"), NULL,
      "system[0]: content of type image is not supported here"},
 };
+/* clang-format on */
 
 START_TEST(what_cannot_be_carried_is_refused_with_its_path)
 {
@@ -745,12 +751,25 @@ END_TEST
 
 START_TEST(memory_that_runs_out_is_told_at_each_allocation)
 {
-    static const char *const bodies[] = {
-        IN(TOOLS FORMAT ",\"system\":\"S\\n\",\"x\":1"),
-        TALK(HI ",{\"role\":\"assistant\",\"content\":[" CALL("c1", "f \\u0041", "{\"a\": 1}")
-             "]},{\"role\":\"user\",\"content\":[" RESULT("c1", ",\"content\":[" T("\\n") "]") ","
-             "{\"type\":\"search_result\",\"content\":[" T("a") "]}]}"),
-    };
+    static const char
+        *const
+            bodies[] =
+                {
+                    IN(TOOLS FORMAT ",\"system\":\"S\\n\",\"x\":1"),
+                    TALK(HI
+                         ",{\"role\":\"assistant\",\"content\":[" CALL(
+                             "c1",
+                             "f \\u0041", "{\"a\": 1}") "]},{\"role\":\"user\",\"content\":"
+                                                        "[" RESULT("c1",
+                                                                   ",\"content\":[" T(
+                                                                       "\\n") "]") ","
+                                                                                   "{\"type\":"
+                                                                                   "\"search_"
+                                                                                   "result\","
+                                                                                   "\"content\":"
+                                                                                   "[" T(
+                                                                                       "a") "]}]}"),
+                };
     size_t i, max;
 
     for (i = 0; i < 2; i++) {

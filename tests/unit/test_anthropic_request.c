@@ -55,8 +55,7 @@ END_TEST
 
 START_TEST(a_minimal_request_reads_with_its_defaults)
 {
-    struct format_request r =
-        request_of("{\"model\":\"claude\",\"messages\":[" MESSAGE "]}");
+    struct format_request r = request_of("{\"model\":\"claude\",\"messages\":[" MESSAGE "]}");
 
     ck_assert(slice_eq_z(r.model, "claude"));
     ck_assert(!r.is_stream && r.wants_usage && !r.has_reference);
@@ -80,9 +79,8 @@ START_TEST(every_option_that_matters_is_read)
     ck_assert_int_eq(r.text.ascii_bytes,
                      (int64_t)strlen("[" MESSAGE "]\"Be brief.\"[{\"name\":\"t\"}]"
                                      "{\"effort\":\"low\"}"));
-    ck_assert_int_eq(request_of("{\"model\":\"m\",\"max_tokens\":0,\"messages\":[" MESSAGE "]}")
-                         .output_max,
-                     0);
+    ck_assert_int_eq(
+        request_of("{\"model\":\"m\",\"max_tokens\":0,\"messages\":[" MESSAGE "]}").output_max, 0);
     r = request_of(BODY(",\"system\":\"S\""));
     ck_assert(slice_eq_z(r.affinity, "\"S\"" MESSAGE));
 }
@@ -91,23 +89,23 @@ END_TEST
 static const struct {
     const char *body, *param, *text;
 } faults[] = {
-    {"",                                                       NULL,                  "The request body is empty; expected a JSON object."},
-    {"{\"messages\":[" MESSAGE "]}",                           "model",               "model: required"},
-    {"{\"model\":\"m\"}",                                      "messages",            "messages: required"},
-    {"{\"model\":\"m\",\"messages\":{}}",                      "messages",            "messages: expected array"},
-    {TALK(""),                                                 "messages",            "messages: expected at least one message"},
-    {TALK(MESSAGE ",7"),                                       "messages[1]",         "messages[1]: expected object"},
-    {TALK("{\"content\":\"\"}"),                               "messages[0].role",    "messages[0].role: expected string"},
-    {TALK("{\"role\":\"user\",\"content\":5}"),                "messages[0].content",
-     "messages[0].content: expected string or array"},
-    {BODY(",\"stream\":1"),                                    "stream",              "stream: expected boolean"},
-    {BODY(",\"model\":\"x\""),                                 "model",               "model: given twice"},
-    {BODY(",\"max_tokens\":8"),                                "max_tokens",          "max_tokens: given twice"},
-    {BODY(",\"messages\":[]"),                                 "messages",            "messages: given twice"},
-    {"{\"model\":\"m\",\"max_tokens\":-1,\"messages\":[" MESSAGE "]}",
-     "max_tokens",                                                                    "max_tokens: expected an integer of at least 1"},
-    {"{\"model\":\"m\",\"max_tokens\":\"9\",\"messages\":[" MESSAGE "]}",
-     "max_tokens",                                                                    "max_tokens: expected an integer of at least 1"},
+    {"",                                                                  NULL,                  "The request body is empty; expected a JSON object."},
+    {"{\"messages\":[" MESSAGE "]}",                                      "model",               "model: required"                                   },
+    {"{\"model\":\"m\"}",                                                 "messages",            "messages: required"                                },
+    {"{\"model\":\"m\",\"messages\":{}}",                                 "messages",            "messages: expected array"                          },
+    {TALK(""),                                                            "messages",            "messages: expected at least one message"           },
+    {TALK(MESSAGE ",7"),                                                  "messages[1]",         "messages[1]: expected object"                      },
+    {TALK("{\"content\":\"\"}"),                                          "messages[0].role",    "messages[0].role: expected string"                 },
+    {TALK("{\"role\":\"user\",\"content\":5}"),                           "messages[0].content",
+     "messages[0].content: expected string or array"                                                                                                 },
+    {BODY(",\"stream\":1"),                                               "stream",              "stream: expected boolean"                          },
+    {BODY(",\"model\":\"x\""),                                            "model",               "model: given twice"                                },
+    {BODY(",\"max_tokens\":8"),                                           "max_tokens",          "max_tokens: given twice"                           },
+    {BODY(",\"messages\":[]"),                                            "messages",            "messages: given twice"                             },
+    {"{\"model\":\"m\",\"max_tokens\":-1,\"messages\":[" MESSAGE "]}",    "max_tokens",
+     "max_tokens: expected an integer of at least 1"                                                                                                 },
+    {"{\"model\":\"m\",\"max_tokens\":\"9\",\"messages\":[" MESSAGE "]}", "max_tokens",
+     "max_tokens: expected an integer of at least 1"                                                                                                 },
 };
 
 START_TEST(a_bad_request_is_refused_with_its_path)
@@ -132,27 +130,31 @@ static const struct {
     size_t payload; /* bytes of base64 */
 } inputs[] = {
     {USER("{\"type\":\"image\",\"source\":{\"type\":\"base64\",\"media_type\":\"image/png\","
-          "\"data\":\"AAAA\"}}"), 1, 0, false, 4},
-    {USER("{\"type\":\"document\",\"source\":{\"data\":\"AAAABBBB\",\"type\":\"base64\"}}"),
-     0, 1, false, 8},
-    {USER("{\"type\":\"document\",\"source\":{\"data\":\"just text\",\"type\":\"text\"}}"),
-     0, 0, false, 0},
-    {USER("{\"type\":\"image\",\"source\":{\"type\":\"url\",\"url\":\"https://x.test/a.png\"}}"),
-     0, 0, true, 0},
-    {USER("{\"type\":\"document\",\"source\":{\"type\":\"file\",\"file_id\":\"file_1\"}}"),
-     0, 0, true, 0},
-    {USER("{\"type\":\"container_upload\",\"file_id\":\"file_1\"}"), 0, 0, true, 0},
+          "\"data\":\"AAAA\"}}"),
+     1,                                                                                               0, false, 4},
+    {USER("{\"type\":\"document\",\"source\":{\"data\":\"AAAABBBB\",\"type\":\"base64\"}}"),       0, 1,
+     false,                                                                                                     8},
+    {USER("{\"type\":\"document\",\"source\":{\"data\":\"just text\",\"type\":\"text\"}}"),        0, 0,
+     false,                                                                                                     0},
+    {USER("{\"type\":\"image\",\"source\":{\"type\":\"url\",\"url\":\"https://x.test/a.png\"}}"),  0,
+     0,                                                                                                  true,  0},
+    {USER("{\"type\":\"document\",\"source\":{\"type\":\"file\",\"file_id\":\"file_1\"}}"),        0, 0,
+     true,                                                                                                      0},
+    {USER("{\"type\":\"container_upload\",\"file_id\":\"file_1\"}"),                               0, 0, true,  0},
     {USER("{\"type\":\"tool_result\",\"tool_use_id\":\"t\",\"content\":[{\"type\":\"image\","
-          "\"source\":{\"type\":\"base64\",\"data\":\"AAAA\"}},{\"type\":\"text\",\"text\":\"x\"}]}"),
-     1, 0, false, 4},
+          "\"source\":{\"type\":\"base64\",\"data\":\"AAAA\"}},{\"type\":\"text\",\"text\":\"x\"}]"
+          "}"),
+     1,                                                                                               0, false, 4},
     {USER("{\"type\":\"document\",\"source\":{\"type\":\"content\",\"content\":[{\"type\":"
-          "\"image\",\"source\":{\"type\":\"base64\",\"data\":\"AAAAAA\"}}]}}"), 1, 0, false, 6},
-    {BODY(",\"container\":\"c-1\""), 0, 0, true, 0},
-    {BODY(",\"container\":null,\"mcp_servers\":[]"), 0, 0, false, 0},
-    {BODY(",\"mcp_servers\":[{\"url\":\"x\"}]"), 0, 0, true, 0},
-    {BODY(",\"tools\":[{\"type\":\"web_search_20250305\",\"name\":\"web_search\"}]"), 0, 0, true, 0},
+          "\"image\",\"source\":{\"type\":\"base64\",\"data\":\"AAAAAA\"}}]}}"),
+     1,                                                                                               0, false, 6},
+    {BODY(",\"container\":\"c-1\""),                                                               0, 0, true,  0},
+    {BODY(",\"container\":null,\"mcp_servers\":[]"),                                               0, 0, false, 0},
+    {BODY(",\"mcp_servers\":[{\"url\":\"x\"}]"),                                                   0, 0, true,  0},
+    {BODY(",\"tools\":[{\"type\":\"web_search_20250305\",\"name\":\"web_search\"}]"),              0, 0, true,
+     0                                                                                                           },
     {BODY(",\"tools\":[{\"type\":\"bash_20250124\",\"name\":\"bash\"},{\"type\":\"custom\"},{}]"),
-     0, 0, false, 0},
+     0,                                                                                               0, false, 0},
 };
 
 START_TEST(what_input_may_cost_is_counted)
@@ -184,25 +186,29 @@ static const struct {
     int64_t inject;
 } rewrites[] = {
     {"{ \"model\" : \"m\", \"messages\":[" MESSAGE "],\"max_tokens\":1e1,\"x\":\"\\u0041\"}",
-     "{ \"model\" : \"up-m\", \"messages\":[" MESSAGE "],\"max_tokens\":1e1,\"x\":\"\\u0041\"}", 77},
+     "{ \"model\" : \"up-m\", \"messages\":[" MESSAGE "],\"max_tokens\":1e1,\"x\":\"\\u0041\"}",
+     77                                                                                            },
     {"{\"model\":\"m\",\"messages\":[" MESSAGE "]}",
-     "{\"model\":\"up-m\",\"messages\":[" MESSAGE "],\"max_tokens\":77}", 77},
+     "{\"model\":\"up-m\",\"messages\":[" MESSAGE "],\"max_tokens\":77}",                        77},
     {"{\"model\":\"m\",\"messages\":[" MESSAGE "]}",
-     "{\"model\":\"up-m\",\"messages\":[" MESSAGE "]}", -1},
+     "{\"model\":\"up-m\",\"messages\":[" MESSAGE "]}",                                          -1},
     {TALK(MESSAGE ",{\"role\":\"assistant\",\"content\":[{\"type\":\"thinking\",\"thinking\":\"a\","
                   "\"signature\":\"EqQB\"},{\"type\":\"text\",\"text\":\"aip1.\"}]}," MESSAGE),
      "{\"model\":\"up-m\",\"max_tokens\":9,\"messages\":[" MESSAGE
      ",{\"role\":\"assistant\",\"content\":[{\"type\":\"thinking\",\"thinking\":\"a\","
-     "\"signature\":\"EqQB\"},{\"type\":\"text\",\"text\":\"aip1.\"}]}," MESSAGE "]}", -1},
-    {TALK(MESSAGE ",{\"role\":\"assistant\", \"content\" : [ {\"type\":\"thinking\",\"thinking\":"
-                  "\"a\",\"signature\":\"aip1.gemini.g.-..AA\"} , {\"type\":\"text\",\"text\":\"b\"}, "
-                  "{\"type\":\"redacted_thinking\",\"data\":\"aip1.x\"}],\"k\":1}," MESSAGE),
+     "\"signature\":\"EqQB\"},{\"type\":\"text\",\"text\":\"aip1.\"}]}," MESSAGE "]}",
+     -1                                                                                            },
+    {TALK(MESSAGE
+          ",{\"role\":\"assistant\", \"content\" : [ {\"type\":\"thinking\",\"thinking\":"
+          "\"a\",\"signature\":\"aip1.gemini.g.-..AA\"} , {\"type\":\"text\",\"text\":\"b\"}, "
+          "{\"type\":\"redacted_thinking\",\"data\":\"aip1.x\"}],\"k\":1}," MESSAGE),
      "{\"model\":\"up-m\",\"max_tokens\":9,\"messages\":[" MESSAGE
-     ",{\"role\":\"assistant\", \"content\" : [{\"type\":\"text\",\"text\":\"b\"}],\"k\":1}," MESSAGE
-     "]}", -1},
+     ",{\"role\":\"assistant\", \"content\" : "
+     "[{\"type\":\"text\",\"text\":\"b\"}],\"k\":1}," MESSAGE "]}",
+     -1                                                                                            },
     {TALK(MESSAGE ",{\"role\":\"assistant\",\"content\":[{\"type\":\"thinking\",\"thinking\":\"a\","
                   "\"signature\":\"aip1.none.\"}]}," MESSAGE),
-     "{\"model\":\"up-m\",\"max_tokens\":9,\"messages\":[" MESSAGE "," MESSAGE "]}", -1},
+     "{\"model\":\"up-m\",\"max_tokens\":9,\"messages\":[" MESSAGE "," MESSAGE "]}",             -1},
 };
 
 START_TEST(a_request_keeps_its_bytes_but_for_what_must_change)
@@ -216,8 +222,8 @@ END_TEST
 START_TEST(edits_of_the_target_are_applied)
 {
     const struct member_edit edits[] = {
-        {MEMBER_REMOVE,  "speed",        NULL         },
-        {MEMBER_DEFAULT, "service_tier", "\"auto\""   },
+        {MEMBER_REMOVE,  "speed",        NULL      },
+        {MEMBER_DEFAULT, "service_tier", "\"auto\""},
     };
     struct format_target t = {
         .upstream_model = "m", .edits = edits, .edits_n = 2, .output_max_inject = -1};
@@ -277,12 +283,13 @@ END_TEST
 START_TEST(a_context_error_says_so_in_the_vendors_words)
 {
     ck_assert_str_eq(anthropic_error_prefix(ERR_UP_CONTEXT, "too much"), "prompt is too long: ");
-    ck_assert_str_eq(anthropic_error_prefix(ERR_UP_CONTEXT, "Prompt is too long: 9 tokens > 8 maximum"),
-                     "");
+    ck_assert_str_eq(
+        anthropic_error_prefix(ERR_UP_CONTEXT, "Prompt is too long: 9 tokens > 8 maximum"), "");
     ck_assert_str_eq(anthropic_error_prefix(ERR_UP_REJECTED, "too much"), "");
-    ck_assert(anthropic_is_context_error(SLICE("Input length and `max_tokens` exceed context limit")));
-    ck_assert(anthropic_is_context_error(
-        SLICE("This model's maximum context length is 8192 tokens.")));
+    ck_assert(
+        anthropic_is_context_error(SLICE("Input length and `max_tokens` exceed context limit")));
+    ck_assert(
+        anthropic_is_context_error(SLICE("This model's maximum context length is 8192 tokens.")));
     ck_assert(!anthropic_is_context_error(SLICE("messages: required")));
     ck_assert(!anthropic_is_context_error(SLICE("")));
 }
@@ -293,8 +300,8 @@ START_TEST(a_stream_error_is_an_event_of_its_own)
     struct buf b;
 
     buf_init(&b, 4096);
-    ck_assert_int_eq(
-        format->write_stream_error(NULL, &b, ERR_UP_STATUS, "a \"b\"", "req_1"), ERR_OK);
+    ck_assert_int_eq(format->write_stream_error(NULL, &b, ERR_UP_STATUS, "a \"b\"", "req_1"),
+                     ERR_OK);
     ck_assert_str_eq(b.p, "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":"
                           "\"overloaded_error\",\"message\":\"a \\\"b\\\"\"},\"request_id\":"
                           "\"req_1\"}\n\n");
