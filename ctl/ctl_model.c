@@ -19,11 +19,11 @@
 #define PIECE        65536
 
 const struct ctl_option ctl_model_import_options[] = {
-    {"only",     "PATTERNS",   "models to look at: names or keys with *, by comma"},
-    {"margin",   "MULTIPLIER", "what customers pay of its prices (1)"             },
-    {"status",   "STATUS",     "of models that are new: enabled or disabled"      },
-    {"activate", NULL,         "do it without asking"                             },
-    {NULL,       NULL,         NULL                                               },
+    {"only",     "PATTERNS",   "models to look at: keys of the file, with *, by comma"},
+    {"margin",   "MULTIPLIER", "what customers pay of its prices (1)"                 },
+    {"status",   "STATUS",     "of models that are new: enabled or disabled"          },
+    {"activate", NULL,         "do it without asking"                                 },
+    {NULL,       NULL,         NULL                                                   },
 };
 
 /* ---- what it was called with ---- */

@@ -76,6 +76,7 @@ struct reading {
     size_t room; /* for models */
     struct litellm_price prices[LITELLM_PRICES_MAX];
     size_t prices_n;
+    size_t tier_n;   /* of tiered_pricing, while it is read, from 1; else 0 */
     bool is_refused; /* the model that is being read */
 };
 
@@ -179,7 +180,11 @@ static enum err take_price(struct reading *r, const char *key, const struct jmem
         return ERR_OK;
     if (tier[0])
         (void)snprintf(p.qualifier, sizeof(p.qualifier), "%s", tier);
-    slice_copy_z(member, sizeof(member), m->key);
+    if (r->tier_n)
+        (void)snprintf(member, sizeof(member), "tiered_pricing[%zu].%.*s", r->tier_n - 1,
+                       SLICE_FMT(m->key));
+    else
+        slice_copy_z(member, sizeof(member), m->key);
     if (m->value.kind == JSCAN_STRING && jscan_string(m->value, r->arena, &number) == ERR_MEMORY)
         return ERR_MEMORY;
     enum err e = amount_parse_scaled(number, price_members[i].shift, &p.amount_nusd);
@@ -240,6 +245,7 @@ static enum err take_tiers(struct reading *r, const char *key, struct jvalue tie
             refuse(r, key, "tiered_pricing.range", "does not begin with a number of tokens");
             return ERR_OK;
         }
+        r->tier_n++;
         e = jscan_object(&members, one);
         while (!e && !(e = jscan_next_member(&members, &m)))
             e = take_price(r, key, &m, tier);
@@ -260,9 +266,11 @@ static enum err take_prices(struct reading *r, const char *key, struct jvalue ob
         e = take_price(r, key, &m, "");
     if (e != ERR_END)
         return e;
-    if (!has_price(r, PRICE_INPUT) && !jscan_find(object, "tiered_pricing", &tiers))
-        return take_tiers(r, key, tiers);
-    return ERR_OK;
+    if (has_price(r, PRICE_INPUT) || jscan_find(object, "tiered_pricing", &tiers))
+        return ERR_OK;
+    e = take_tiers(r, key, tiers);
+    r->tier_n = 0;
+    return e;
 }
 
 /* ---- one model ---- */
@@ -298,8 +306,7 @@ static bool is_wanted(const struct reading *r, const struct litellm_model *model
     char pattern[PATH_SIZE];
     while (patterns.n) {
         slice_copy_z(pattern, sizeof(pattern), slice_trim(slice_split(&patterns, ',')));
-        if (alias_matches(pattern, slice_of(model->key)) ||
-            alias_matches(pattern, slice_of(model->name)))
+        if (alias_matches(pattern, slice_of(model->key)))
             return true;
     }
     return false;

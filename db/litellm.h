@@ -72,7 +72,7 @@ struct litellm_table {
 };
 
 struct litellm_options {
-    const char *only; /* patterns with *, by comma, of keys or names; NULL: all */
+    const char *only; /* patterns of keys with *, by comma; NULL: all */
     /* What is wrong with one model, which is left out as a whole. path: "gpt-5.input_cost_per_token". */
     void (*tell)(void *arg, const char *path, const char *text);
     void *arg;

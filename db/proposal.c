@@ -161,7 +161,7 @@ static enum err compare_one(struct comparison *c, const struct litellm_model *m)
     enum err e = compare_model(c, m, was);
     for (size_t i = 0; !e && i < m->prices_n; i++)
         e = compare_price(c, m, was, &m->prices[i]);
-    return e ? e : compare_capability(c, m);
+    return e || strcmp(m->kind, "chat") != 0 ? e : compare_capability(c, m);
 }
 
 /* Over a connection that is inside a transaction. */

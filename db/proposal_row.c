@@ -68,7 +68,9 @@ void proposal_fit_capability(struct catalog_capability *c, const struct litellm_
     answer_bit(&c->input_modalities, CAPABILITY_AUDIO, m->flags[LITELLM_AUDIO_IN]);
     answer_bit(&c->input_modalities, CAPABILITY_FILE, m->flags[LITELLM_FILE_IN]);
     answer_bit(&c->input_modalities, CAPABILITY_VIDEO, m->flags[LITELLM_VIDEO_IN]);
-    answer_bit(&c->output_modalities, CAPABILITY_AUDIO, m->flags[LITELLM_AUDIO_OUT]);
+    /* Speech models are said to make no audio, which would leave nothing. */
+    if (c->output_modalities != CAPABILITY_AUDIO)
+        answer_bit(&c->output_modalities, CAPABILITY_AUDIO, m->flags[LITELLM_AUDIO_OUT]);
 }
 
 /* ---- lines ---- */

@@ -70,6 +70,7 @@ static const struct {
 
 static enum err commit(struct request *req);
 static void remove_header(struct response *res, const char *name);
+static const char *find_header(const struct response *res, const char *name);
 static bool has_header(const struct response *res, const char *name);
 static enum err send_whole(struct request *req, int status, const char *content_type,
                            struct slice body);
@@ -239,6 +240,18 @@ static void set_retry_after(struct request *req, const struct err_info *info)
         return;
     snprintf(seconds, sizeof(seconds), "%d", info->retry_after_s);
     response_header_z(req, "retry-after", seconds);
+}
+
+int64_t response_retry_after_s(const struct request *req)
+{
+    const char *line = find_header(req->res, "retry-after");
+    int64_t seconds = 0;
+
+    if (line == NULL)
+        return 0;
+    struct slice rest = {line, strcspn(line, "\r\n")};
+    (void)slice_split(&rest, ':');
+    return slice_to_i64(slice_trim(rest), &seconds) == ERR_OK ? seconds : 0;
 }
 
 enum err request_fail(struct request *req, enum err e, const char *param, const char *fmt, ...)

@@ -24,16 +24,16 @@ void error_retry_after(struct request *req, int64_t seconds)
 }
 
 /* Sends what was written, or last_resort when memory ran out. */
-static void send(struct request *req, enum err e, int status, struct jwrite *w,
+static void send(struct request *req, enum err e, int status, struct buf *b, enum err written,
                  struct slice last_resort)
 {
     if (!err_info(e)->may_retry)
         response_header_z(req, "x-should-retry", "false");
-    struct slice body = jwrite_end(w) == ERR_OK ? buf_slice(w->b) : last_resort;
+    struct slice body = written == ERR_OK ? buf_slice(b) : last_resort;
     /* A client that is gone does not get it; there is nobody else to tell. */
     enum err sent = response_bytes(req, status, "application/json", body);
     (void)sent;
-    buf_clear(w->b);
+    buf_clear(b);
 }
 
 void error_openai(struct request *req, enum err e, const char *param, const char *text)
@@ -51,7 +51,7 @@ void error_openai(struct request *req, enum err e, const char *param, const char
     jwrite_key_z(&w, "code", info->code);
     jwrite_object_end(&w);
     jwrite_object_end(&w);
-    send(req, e, info->http_status, &w,
+    send(req, e, info->http_status, &b, jwrite_end(&w),
          SLICE("{\"error\":{\"message\":\"out of memory\",\"type\":\"server_error\","
                "\"param\":null,\"code\":\"server_error\"}}"));
 }
@@ -76,7 +76,7 @@ void error_anthropic(struct request *req, enum err e, const char *param, const c
     jwrite_object_end(&w);
     jwrite_key_z(&w, "request_id", req->id);
     jwrite_object_end(&w);
-    send(req, e, anthropic_error_status(e), &w,
+    send(req, e, anthropic_error_status(e), &b, jwrite_end(&w),
          SLICE(
              "{\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"out of memory\"},"
              "\"request_id\":null}"));
@@ -85,16 +85,11 @@ void error_anthropic(struct request *req, enum err e, const char *param, const c
 void error_gemini(struct request *req, enum err e, const char *param, const char *text)
 {
     struct buf b;
-    struct jwrite w;
-    (void)param;
+    (void)param; /* the text begins with it */
     buf_init(&b, ERROR_BODY_MAX);
-    jwrite_init(&w, &b);
-    jwrite_object(&w);
-    jwrite_key(&w, "error");
-    gemini_write_error(&w, e, text != NULL ? text : err_info(e)->text);
-    jwrite_object_end(&w);
+    enum err written = gemini_write_error(&b, e, text, req->id, response_retry_after_s(req));
     send(
-        req, e, gemini_error_http(e), &w,
+        req, e, gemini_error_http(e), &b, written,
         SLICE(
             "{\"error\":{\"code\":503,\"message\":\"out of memory\",\"status\":\"UNAVAILABLE\"}}"));
 }

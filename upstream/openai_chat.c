@@ -252,7 +252,7 @@ static enum err write_request(const struct format_request *r, const struct forma
     return splicer_finish(&s, out);
 }
 
-static const char *auth_header(struct arena *a, const char *secret)
+const char *chat_auth_header(struct arena *a, const char *secret)
 {
     return arena_printf(a, "Authorization: Bearer %s", secret);
 }
@@ -277,8 +277,8 @@ static enum err write_error_members(struct buf *b, const struct err_info *info, 
     return e;
 }
 
-static enum err write_stream_error(const struct reader *r, struct buf *b, enum err error,
-                                   const char *text, const char *request_id)
+enum err chat_write_stream_error(const struct reader *r, struct buf *b, enum err error,
+                                 const char *text, const char *request_id)
 {
     size_t mark = b->n;
     enum err e;
@@ -314,7 +314,16 @@ const struct format format_openai_chat = {
     .read_request = read_request,
     .path = path,
     .write_request = write_request,
-    .auth_header = auth_header,
-    .write_stream_error = write_stream_error,
+    .auth_header = chat_auth_header,
+    .write_stream_error = chat_write_stream_error,
+    .decode_request = chat_decode_request,
+    .encode_request = chat_encode_request,
+    .decode_begin = chat_decode_begin,
+    .decode_event = chat_decode_event,
+    .decode_end = chat_decode_end,
+    .decode_whole = chat_decode_whole,
+    .encode_begin = chat_encode_begin,
+    .encode_event = chat_encode_event,
+    .encode_end = chat_encode_end,
     .ping = {": keep-alive\n\n", sizeof(": keep-alive\n\n") - 1             },
 };

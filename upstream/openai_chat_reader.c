@@ -3,6 +3,8 @@
 #include "upstream/rewrite.h"
 #include "upstream/sse.h"
 
+#include <string.h>
+
 #define DONE "[DONE]"
 
 /* The members of an answer or of a chunk that we read; raw.p NULL: absent. */
@@ -236,6 +238,21 @@ static void take_error(struct reader *r, const struct answer *a)
     copy_error(r, a->error.raw.p ? a->error : (struct jvalue){JSCAN_OBJECT, a->text});
 }
 
+bool chat_is_context_error(struct slice code, struct slice text)
+{
+    static const char *const phrases[] = {"maximum context length", "context window",
+                                          "context length", "prompt is too long",
+                                          "input token count"};
+    size_t i;
+
+    if (slice_eq_z(code, "context_length_exceeded"))
+        return true;
+    for (i = 0; i < sizeof(phrases) / sizeof(phrases[0]); i++)
+        if (text.n && memmem(text.p, text.n, phrases[i], strlen(phrases[i])))
+            return true;
+    return false;
+}
+
 void chat_read_error(struct reader *r, struct slice body)
 {
     struct jvalue v, inner;
@@ -248,6 +265,8 @@ void chat_read_error(struct reader *r, struct slice body)
     if (!jscan_array(&s, v) && jscan_next_element(&s, &v))
         return;
     copy_error(r, jscan_find(v, "error", &inner) ? v : inner);
+    if (chat_is_context_error(slice_of(r->error_code), slice_of(r->error_text)))
+        r->error_class = ERR_UP_CONTEXT;
 }
 
 /* ---- what the client gets in place of the bytes ---- */

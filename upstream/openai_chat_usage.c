@@ -1,5 +1,6 @@
 #include "upstream/openai_chat.h"
 
+#include "base/jwrite.h"
 #include "base/log.h"
 
 #include <inttypes.h>
@@ -119,4 +120,25 @@ bool chat_read_usage(struct jvalue v, struct counts *out)
         return false;
     *out = to_counts(u);
     return true;
+}
+
+void chat_write_usage(struct jwrite *w, const struct counts *c, const char *cost)
+{
+    int64_t written = c->in_write + c->in_write_1h;
+    int64_t prompt = c->in_fresh + c->in_read + written;
+
+    jwrite_object(w);
+    jwrite_key_i64(w, "prompt_tokens", prompt);
+    jwrite_key_i64(w, "completion_tokens", c->out_all);
+    jwrite_key_i64(w, "total_tokens", prompt + c->out_all);
+    jwrite_key_object(w, "prompt_tokens_details");
+    jwrite_key_i64(w, "cached_tokens", c->in_read);
+    jwrite_key_i64(w, "cache_write_tokens", written);
+    jwrite_object_end(w);
+    jwrite_key_object(w, "completion_tokens_details");
+    jwrite_key_i64(w, "reasoning_tokens", c->out_think);
+    jwrite_object_end(w);
+    if (cost)
+        jwrite_key_raw(w, "cost", slice_of(cost));
+    jwrite_object_end(w);
 }

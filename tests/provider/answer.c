@@ -444,12 +444,9 @@ void answer_clear(struct answer *a)
 
 void ask_init(struct ask *ask)
 {
-    *ask = (struct ask){
-        .model = {"", 0},
-          .said = {"", 0},
-          .marker = {"", 0},
-          .choices = 1
-    };
+    memset(ask, 0, sizeof(*ask));
+    ask->model = ask->said = ask->marker = (struct span){"", 0};
+    ask->choices = 1;
 }
 
 void ask_clear(struct ask *ask)

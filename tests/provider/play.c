@@ -384,7 +384,8 @@ void play_reset(struct play *p)
     struct bytes body = p->body;
     bytes_reset(&body);
     answer_clear(&p->answer);
-    *p = (struct play){.body = body};
+    memset(p, 0, sizeof(*p));
+    p->body = body;
 }
 
 void play_clear(struct play *p)

@@ -158,7 +158,7 @@ static bool gather_script(const struct sim *sim, const struct inbound *in, const
 static void begin_answer(struct sim *sim, const struct inbound *in, const struct inquiry *inquiry,
                          const struct format *format, struct play *play)
 {
-    struct ask ask;
+    static struct ask ask; /* large, and one request is read at a time */
     char reason[SCRIPT_REASON_MAX];
     struct fault fault = {.status = 400, .message = "The body is not a valid JSON object."};
     bool is_begun = false;

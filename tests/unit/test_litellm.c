@@ -109,6 +109,10 @@ START_TEST(ranges_of_input_become_tiers)
     ck_assert_uint_eq(table.refused_n, 1);
     read_members("\"tiered_pricing\":{}");
     ck_assert_uint_eq(table.refused_n, 1);
+    read_members("\"tiered_pricing\":[{\"range\":[0,9],\"input_cost_per_token\":1e-6},"
+                 "{\"range\":[9,19],\"input_cost_per_token\":1e-16}]");
+    ck_assert_ptr_nonnull(strstr(told, "m.tiered_pricing[1].input_cost_per_token has more"));
+    *strstr(told, "m.tiered_pricing[1]") = '\0';
     ck_assert_str_eq(told, "m.tiered_pricing.range does not begin with a number of tokens\n"
                            "m.tiered_pricing is no list\n");
 }
