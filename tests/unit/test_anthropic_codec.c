@@ -751,25 +751,14 @@ END_TEST
 
 START_TEST(memory_that_runs_out_is_told_at_each_allocation)
 {
-    static const char
-        *const
-            bodies[] =
-                {
-                    IN(TOOLS FORMAT ",\"system\":\"S\\n\",\"x\":1"),
-                    TALK(HI
-                         ",{\"role\":\"assistant\",\"content\":[" CALL(
-                             "c1",
-                             "f \\u0041", "{\"a\": 1}") "]},{\"role\":\"user\",\"content\":"
-                                                        "[" RESULT("c1",
-                                                                   ",\"content\":[" T(
-                                                                       "\\n") "]") ","
-                                                                                   "{\"type\":"
-                                                                                   "\"search_"
-                                                                                   "result\","
-                                                                                   "\"content\":"
-                                                                                   "[" T(
-                                                                                       "a") "]}]}"),
-                };
+    /* clang-format off */
+    static const char *const bodies[] = {
+        IN(TOOLS FORMAT ",\"system\":\"S\\n\",\"x\":1"),
+        TALK(HI ",{\"role\":\"assistant\",\"content\":[" CALL("c1", "f \\u0041", "{\"a\": 1}")
+             "]},{\"role\":\"user\",\"content\":[" RESULT("c1", ",\"content\":[" T("\\n") "]") ","
+             "{\"type\":\"search_result\",\"content\":[" T("a") "]}]}"),
+    };
+    /* clang-format on */
     size_t i, max;
 
     for (i = 0; i < 2; i++) {
