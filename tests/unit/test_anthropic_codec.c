@@ -90,11 +90,10 @@ static struct outcome run(const char *body, change_fn *change)
     ck_assert(o.e == ERR_OK || o.e == ERR_BAD_REQUEST);
     if (!o.e)
         o.body = arena_copy(arena, buf_slice(&out));
-    for (i = 0; i < o.plan.drops.n; i++) {
-        if (i)
-            strcat(o.dropped, ",");
-        strcat(o.dropped, o.plan.drops.names[i]);
-    }
+    buf_reset(&out);
+    for (i = 0; i < o.plan.drops.n; i++)
+        ck_assert_int_eq(buf_printf(&out, "%s%s", i ? "," : "", o.plan.drops.names[i]), ERR_OK);
+    (void)slice_copy_z(o.dropped, sizeof(o.dropped), buf_slice(&out));
     buf_clear(&out);
     return o;
 }
