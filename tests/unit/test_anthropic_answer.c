@@ -199,22 +199,24 @@ START_TEST(usage_is_told_as_it_grows)
 }
 END_TEST
 
+/* clang-format off */
 static const struct {
     const char *reason, *more;
     enum finish finish;
     const char *detail;
 } finishes[] = {
-    {"end_turn",                      "",                                                                   FINISH_STOP,      ""   },
-    {"max_tokens",                    "",                                                                   FINISH_LENGTH,    ""   },
-    {"stop_sequence",                 ",\"stop_sequence\":\"##\"",                                          FINISH_STOP_TEXT, "##" },
-    {"tool_use",                      "",                                                                   FINISH_TOOL,      ""   },
-    {"pause_turn",                    "",                                                                   FINISH_PAUSE,     ""   },
-    {"model_context_window_exceeded", "",                                                                   FINISH_CONTEXT,   ""   },
-    {"refusal",                       ",\"stop_details\":{\"category\":\"cyber\",\"explanation\":\"No.\"}", FINISH_FILTER,
-     "No."                                                                                                                         },
-    {"refusal",                       ",\"stop_details\":{\"category\":\"bio\"}",                           FINISH_FILTER,    "bio"},
-    {"brand_new",                     "",                                                                   FINISH_OTHER,     ""   },
+    {"end_turn", "", FINISH_STOP, ""},
+    {"max_tokens", "", FINISH_LENGTH, ""},
+    {"stop_sequence", ",\"stop_sequence\":\"##\"", FINISH_STOP_TEXT, "##"},
+    {"tool_use", "", FINISH_TOOL, ""},
+    {"pause_turn", "", FINISH_PAUSE, ""},
+    {"model_context_window_exceeded", "", FINISH_CONTEXT, ""},
+    {"refusal", ",\"stop_details\":{\"category\":\"cyber\",\"explanation\":\"No.\"}", FINISH_FILTER,
+     "No."},
+    {"refusal", ",\"stop_details\":{\"category\":\"bio\"}", FINISH_FILTER, "bio"},
+    {"brand_new", "", FINISH_OTHER, ""},
 };
+/* clang-format on */
 
 START_TEST(each_reason_to_stop_has_its_meaning)
 {
@@ -235,50 +237,52 @@ START_TEST(each_reason_to_stop_has_its_meaning)
 }
 END_TEST
 
+/* clang-format off */
 static const struct {
     const char *text, *trace;
     enum err e, end;
 } oddities[] = {
   /* cut */
-    {START BLOCK(0,                                                    EMPTY_TEXT) TEXT(0, "a"),                                              "start msg_1 claude\n0 text  \n+a\n",ERR_OK,
+    {START BLOCK(0, EMPTY_TEXT) TEXT(0, "a"), "start msg_1 claude\n0 text  \n+a\n",ERR_OK,
      ERR_UP_CUT},
-    {"",                                                                "",                                                                                 ERR_OK,                                                                 ERR_UP_CUT},
+    {"", "", ERR_OK, ERR_UP_CUT},
  /* ended without message_stop */
-    {START BLOCK(0,                                                    EMPTY_TEXT) TEXT(0, "a") END(0) FINISH("end_turn") "data: [DONE]\n\n",
+    {START BLOCK(0, EMPTY_TEXT) TEXT(0, "a") END(0) FINISH("end_turn") "data: [DONE]\n\n",
      "start msg_1 claude\n0 text  \n+a\nend\nfinish 0 \n",ERR_OK,ERR_OK},
  /* blocks that do not end */
-    {START BLOCK(0,                                                                EMPTY_TEXT) TEXT(0,                                                                      "a") BLOCK(1,                                      "{\"type\":\"text\",\"text\":\"b\"}")
+    {START BLOCK(0, EMPTY_TEXT) TEXT(0, "a") BLOCK(1, "{\"type\":\"text\",\"text\":\"b\"}")
          FINISH("end_turn") STOP,
      "start msg_1 claude\n0 text  \n+a\nend\n1 text  \n+b\nend\nfinish 0 \n", ERR_OK, ERR_OK},
  /* arguments in the block's start, and new kinds of events */
-    {START BLOCK(0,                                                          "{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"f\",\"input\":{\"a\":2}}")
-         END(0) EVENT("brand_new",                                                                      "") FINISH("tool_use") STOP,
+    {START BLOCK(0, "{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"f\",\"input\":{\"a\":2}}")
+         END(0) EVENT("brand_new", "") FINISH("tool_use") STOP,
      "start msg_1 claude\n0 call t f\n+{\"a\":2}\nend\nfinish 4 \n",ERR_OK,ERR_OK},
  /* nothing after the end, or after an error */
-    {START FINISH("end_turn") STOP BLOCK(0,   EMPTY_TEXT),               "start msg_1 claude\nfinish 0 \n",                                                          ERR_OK,
+    {START FINISH("end_turn") STOP BLOCK(0, EMPTY_TEXT), "start msg_1 claude\nfinish 0 \n", ERR_OK,
      ERR_OK},
-    {START EVENT("error",                               ",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Full\"}")
-         BLOCK(0,                             EMPTY_TEXT),
-     "start msg_1 claude\nerror up_failed Full overloaded_error\n",ERR_OK,                                                                                                                                                                                  ERR_OK},
-    {EVENT("error",                                                     ",\"error\":{\"type\":\"rate_limit_error\",\"message\":\"m\"}"),
-     "error up_rate m rate_limit_error\n",                                                                   ERR_OK,ERR_OK                                     },
+    {START EVENT("error", ",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Full\"}")
+         BLOCK(0, EMPTY_TEXT),
+     "start msg_1 claude\nerror up_failed Full overloaded_error\n",ERR_OK, ERR_OK},
+    {EVENT("error", ",\"error\":{\"type\":\"rate_limit_error\",\"message\":\"m\"}"),
+     "error up_rate m rate_limit_error\n", ERR_OK,ERR_OK},
     {EVENT("error",",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"prompt is too "
                     "long: 2 tokens > 1 maximum\"}"),
-     "error up_context prompt is too long: 2 tokens > 1 maximum invalid_request_error\n",                          ERR_OK,
+     "error up_context prompt is too long: 2 tokens > 1 maximum invalid_request_error\n", ERR_OK,
      ERR_OK},
  /* out of order, or no JSON */
-    {BLOCK(0,             EMPTY_TEXT),  "",                    ERR_UP_MALFORMED,ERR_UP_CUT},
-    {STOP,                                         "",                                                        ERR_UP_MALFORMED,                                                                      ERR_UP_CUT},
-    {START START,                      "start msg_1 claude\n",ERR_UP_MALFORMED,ERR_UP_CUT},
-    {START TEXT(0,                                                "a"),                                                                                        "start msg_1 claude\n",                                                                                                                                                                                                       ERR_UP_MALFORMED,                                                                                                                                                                                  ERR_UP_CUT                                                                                                                                                                                              },
-    {START "data: {\n\n",                                                "start msg_1 claude\n",                                                        ERR_UP_MALFORMED,ERR_UP_CUT},
-    {START "data: [1]\n\n",                                                      "start msg_1 claude\n",                                                                        ERR_UP_MALFORMED,                                                                                                                                                                                                   ERR_UP_CUT                                                                                                                                                                                                                                                                                                                                                                                                                        },
-    {START EVENT("content_block_start",                                                                ""),                                                  "start msg_1 claude\n",                                 ERR_UP_MALFORMED,ERR_UP_CUT                                                                },
-    {START EVENT("content_block_delta",                                                                ""),                                                  "start msg_1 claude\n",                                 ERR_UP_MALFORMED,ERR_UP_CUT},
-    {EVENT("message_start",                                                                ""),                                                              "",                                             ERR_UP_MALFORMED,ERR_UP_CUT                                                                                                                                    },
-    {START BLOCK(0,                                                                "{\"type\":\"tool_use\",\"id\":\"t\"}"),                                                                      "start msg_1 claude\n",
+    {BLOCK(0, EMPTY_TEXT), "", ERR_UP_MALFORMED,ERR_UP_CUT},
+    {STOP, "", ERR_UP_MALFORMED, ERR_UP_CUT},
+    {START START, "start msg_1 claude\n",ERR_UP_MALFORMED,ERR_UP_CUT},
+    {START TEXT(0, "a"), "start msg_1 claude\n", ERR_UP_MALFORMED, ERR_UP_CUT},
+    {START "data: {\n\n", "start msg_1 claude\n", ERR_UP_MALFORMED,ERR_UP_CUT},
+    {START "data: [1]\n\n", "start msg_1 claude\n", ERR_UP_MALFORMED, ERR_UP_CUT},
+    {START EVENT("content_block_start", ""), "start msg_1 claude\n", ERR_UP_MALFORMED,ERR_UP_CUT},
+    {START EVENT("content_block_delta", ""), "start msg_1 claude\n", ERR_UP_MALFORMED,ERR_UP_CUT},
+    {EVENT("message_start", ""), "", ERR_UP_MALFORMED,ERR_UP_CUT},
+    {START BLOCK(0, "{\"type\":\"tool_use\",\"id\":\"t\"}"), "start msg_1 claude\n",
      ERR_UP_MALFORMED,ERR_UP_CUT},
 };
+/* clang-format on */
 
 START_TEST(odd_streams_are_read_or_told)
 {
@@ -322,17 +326,19 @@ END_TEST
 
 START_TEST(what_is_no_whole_answer_is_told)
 {
+    /* clang-format off */
     static const struct {
         const char *body, *trace;
         enum err e;
     } bodies[] = {
-        {"",                                                                          "",          ERR_UP_MALFORMED},
-        {"[]",                                                                        "",          ERR_UP_MALFORMED},
-        {"{}",                                                                        "",          ERR_UP_MALFORMED},
-        {"{\"content\":7}",                                                           "start  \n", ERR_UP_MALFORMED},
+        {"", "", ERR_UP_MALFORMED},
+        {"[]", "", ERR_UP_MALFORMED},
+        {"{}", "", ERR_UP_MALFORMED},
+        {"{\"content\":7}", "start  \n", ERR_UP_MALFORMED},
         {"{\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"m\"}}",
-         "error up_failed m api_error\n",                                                          ERR_OK          },
+         "error up_failed m api_error\n", ERR_OK},
     };
+    /* clang-format on */
     size_t i;
 
     for (i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
@@ -540,32 +546,34 @@ START_TEST(arguments_that_were_cut_stay_a_text)
 }
 END_TEST
 
+/* clang-format off */
 static const struct {
     enum finish finish;
     const char *text, *stop;
 } stops[] = {
-    {FINISH_STOP,      "",    "\"stop_reason\":\"end_turn\",\"stop_sequence\":null,\"stop_details\":null"},
+    {FINISH_STOP, "", "\"stop_reason\":\"end_turn\",\"stop_sequence\":null,\"stop_details\":null"},
     {FINISH_STOP_TEXT, "##",
-     "\"stop_reason\":\"stop_sequence\",\"stop_sequence\":\"##\",\"stop_details\":null"                  },
-    {FINISH_LENGTH,    "",
-     "\"stop_reason\":\"max_tokens\",\"stop_sequence\":null,\"stop_details\":null"                       },
-    {FINISH_CONTEXT,   "",
+     "\"stop_reason\":\"stop_sequence\",\"stop_sequence\":\"##\",\"stop_details\":null"},
+    {FINISH_LENGTH, "",
+     "\"stop_reason\":\"max_tokens\",\"stop_sequence\":null,\"stop_details\":null"},
+    {FINISH_CONTEXT, "",
      "\"stop_reason\":\"model_context_window_exceeded\",\"stop_sequence\":null,\"stop_details\":"
-     "null"                                                                                              },
-    {FINISH_TOOL,      "",    "\"stop_reason\":\"tool_use\",\"stop_sequence\":null,\"stop_details\":null"},
-    {FINISH_REFUSAL,   "",
+     "null"},
+    {FINISH_TOOL, "", "\"stop_reason\":\"tool_use\",\"stop_sequence\":null,\"stop_details\":null"},
+    {FINISH_REFUSAL, "",
      "\"stop_reason\":\"refusal\",\"stop_sequence\":null,\"stop_details\":{\"type\":\"refusal\","
-     "\"category\":null,\"explanation\":null}"                                                           },
-    {FINISH_FILTER,    "No.",
+     "\"category\":null,\"explanation\":null}"},
+    {FINISH_FILTER, "No.",
      "\"stop_reason\":\"refusal\",\"stop_sequence\":null,\"stop_details\":{\"type\":\"refusal\","
-     "\"category\":null,\"explanation\":\"No.\"}"                                                        },
-    {FINISH_PAUSE,     "",
-     "\"stop_reason\":\"pause_turn\",\"stop_sequence\":null,\"stop_details\":null"                       },
-    {FINISH_BAD_CALL,  "",
-     "\"stop_reason\":\"end_turn\",\"stop_sequence\":null,\"stop_details\":null"                         },
-    {FINISH_OTHER,     "x",
-     "\"stop_reason\":\"end_turn\",\"stop_sequence\":null,\"stop_details\":null"                         },
+     "\"category\":null,\"explanation\":\"No.\"}"},
+    {FINISH_PAUSE, "",
+     "\"stop_reason\":\"pause_turn\",\"stop_sequence\":null,\"stop_details\":null"},
+    {FINISH_BAD_CALL, "",
+     "\"stop_reason\":\"end_turn\",\"stop_sequence\":null,\"stop_details\":null"},
+    {FINISH_OTHER, "x",
+     "\"stop_reason\":\"end_turn\",\"stop_sequence\":null,\"stop_details\":null"},
 };
+/* clang-format on */
 
 START_TEST(each_finish_has_its_word)
 {

@@ -90,11 +90,10 @@ static struct outcome run(const char *body, change_fn *change)
     ck_assert(o.e == ERR_OK || o.e == ERR_BAD_REQUEST);
     if (!o.e)
         o.body = arena_copy(arena, buf_slice(&out));
-    for (i = 0; i < o.plan.drops.n; i++) {
-        if (i)
-            strcat(o.dropped, ",");
-        strcat(o.dropped, o.plan.drops.names[i]);
-    }
+    buf_reset(&out);
+    for (i = 0; i < o.plan.drops.n; i++)
+        ck_assert_int_eq(buf_printf(&out, "%s%s", i ? "," : "", o.plan.drops.names[i]), ERR_OK);
+    (void)slice_copy_z(o.dropped, sizeof(o.dropped), buf_slice(&out));
     buf_clear(&out);
     return o;
 }
@@ -751,25 +750,14 @@ END_TEST
 
 START_TEST(memory_that_runs_out_is_told_at_each_allocation)
 {
-    static const char
-        *const
-            bodies[] =
-                {
-                    IN(TOOLS FORMAT ",\"system\":\"S\\n\",\"x\":1"),
-                    TALK(HI
-                         ",{\"role\":\"assistant\",\"content\":[" CALL(
-                             "c1",
-                             "f \\u0041", "{\"a\": 1}") "]},{\"role\":\"user\",\"content\":"
-                                                        "[" RESULT("c1",
-                                                                   ",\"content\":[" T(
-                                                                       "\\n") "]") ","
-                                                                                   "{\"type\":"
-                                                                                   "\"search_"
-                                                                                   "result\","
-                                                                                   "\"content\":"
-                                                                                   "[" T(
-                                                                                       "a") "]}]}"),
-                };
+    /* clang-format off */
+    static const char *const bodies[] = {
+        IN(TOOLS FORMAT ",\"system\":\"S\\n\",\"x\":1"),
+        TALK(HI ",{\"role\":\"assistant\",\"content\":[" CALL("c1", "f \\u0041", "{\"a\": 1}")
+             "]},{\"role\":\"user\",\"content\":[" RESULT("c1", ",\"content\":[" T("\\n") "]") ","
+             "{\"type\":\"search_result\",\"content\":[" T("a") "]}]}"),
+    };
+    /* clang-format on */
     size_t i, max;
 
     for (i = 0; i < 2; i++) {

@@ -143,27 +143,30 @@ START_TEST(a_stream_is_overheard_alike_for_every_split)
 }
 END_TEST
 
+/* clang-format off */
 static const struct {
     const char *type, *data;
     enum event_verdict verdict;
 } events[] = {
-    {"ping",                "{\"type\":\"ping\"}",                                             EVENT_FORWARD  },
-    {"",                    "{\"type\":\"ping\"}",                                             EVENT_FORWARD  },
-    {"new_thing",           "{\"type\":\"new_thing\",\"delta\":7}",                            EVENT_FORWARD  },
+    {"ping", "{\"type\":\"ping\"}", EVENT_FORWARD},
+    {"", "{\"type\":\"ping\"}", EVENT_FORWARD},
+    {"new_thing", "{\"type\":\"new_thing\",\"delta\":7}", EVENT_FORWARD},
     {"content_block_delta", "{\"type\":\"content_block_delta\",\"delta\":{\"type\":\"new\"}}",
-     EVENT_FORWARD                                                                                            },
-    {"message_stop",        "{\"type\":\"message_stop\"}",                                     EVENT_END      },
-    {"message_stop",        "{}",                                                              EVENT_END      },
-    {"",                    "{\"type\":\"message_stop\"}",                                     EVENT_END      },
-    {"content_block_delta", "{\"type\":",                                                      EVENT_MALFORMED},
-    {"content_block_delta", "[]",                                                              EVENT_MALFORMED},
-    {"",                    "[DONE]",                                                          EVENT_WITHHOLD },
-    {"error",               "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}",  EVENT_FAIL     },
-    {"error",               "broken",                                                          EVENT_FAIL     },
-    {"error",               "",                                                                EVENT_FAIL     },
-    {"",                    "{\"type\":\"error\",\"error\":{\"message\":\"m\"}}",              EVENT_FAIL     },
-    {"",                    "",                                                                EVENT_FORWARD  },
+     EVENT_FORWARD},
+    {"message_stop", "{\"type\":\"message_stop\"}", EVENT_END},
+    {"message_stop", "{}", EVENT_END},
+    {"", "{\"type\":\"message_stop\"}", EVENT_END},
+    {"content_block_delta", "{\"type\":", EVENT_MALFORMED},
+    {"content_block_delta", "[]", EVENT_MALFORMED},
+    {"", "[DONE]", EVENT_WITHHOLD},
+    {"error", "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}",
+     EVENT_FAIL},
+    {"error", "broken", EVENT_FAIL},
+    {"error", "", EVENT_FAIL},
+    {"", "{\"type\":\"error\",\"error\":{\"message\":\"m\"}}", EVENT_FAIL},
+    {"", "", EVENT_FORWARD},
 };
+/* clang-format on */
 
 START_TEST(each_event_has_its_verdict)
 {
@@ -179,35 +182,30 @@ END_TEST
 
 START_TEST(every_kind_of_output_is_seen)
 {
+    /* clang-format off */
     static const struct {
         const char *text;
         int64_t ascii;
         bool has_content;
     } kinds[] = {
-        {EVENT("content_block_start", ",\"content_block\":{\"type\":\"text\",\"text\":\"\"}"),                  0,
-         false                                                                                                          },
+        {EVENT("content_block_start", ",\"content_block\":{\"type\":\"text\",\"text\":\"\"}"), 0,
+         false},
         {EVENT("content_block_start", ",\"content_block\":{\"type\":\"thinking\",\"thinking\":\"\","
-                                      "\"signature\":\"\"}"),
-         0,                                                                                                        false},
+                                      "\"signature\":\"\"}"), 0, false},
+        {EVENT("content_block_delta", ",\"delta\":{\"type\":\"thinking_delta\",\"thinking\":\"ab\"}"),
+         2, true},
         {EVENT("content_block_delta",
-         ",\"delta\":{\"type\":\"thinking_delta\",\"thinking\":\"ab\"}"),
-         2,                                                                                                        true },
-        {EVENT("content_block_delta",
-         ",\"delta\":{\"type\":\"signature_delta\",\"signature\":\"abcd\"}"),
-         0,                                                                                                        false},
+               ",\"delta\":{\"type\":\"signature_delta\",\"signature\":\"abcd\"}"), 0, false},
         {EVENT("content_block_start", ",\"content_block\":{\"type\":\"tool_use\",\"id\":\"t\","
-                                      "\"name\":\"run\",\"input\":{}}"),
-         3,                                                                                                        true },
+                                      "\"name\":\"run\",\"input\":{}}"), 3, true},
         {EVENT("content_block_delta",
-         ",\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"{\\\"a\"}"),
-         3,                                                                                                        true },
+               ",\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"{\\\"a\"}"), 3, true},
         {EVENT("content_block_start", ",\"content_block\":{\"type\":\"redacted_thinking\","
-                                      "\"data\":\"abcde\"}"),
-         5,                                                                                                        true },
+                                      "\"data\":\"abcde\"}"), 5, true},
         {EVENT("content_block_start", ",\"content_block\":{\"type\":\"web_search_tool_result\","
-                                      "\"content\":[{\"title\":\"x\"}]}"),
-         0,                                                                                                        true },
+                                      "\"content\":[{\"title\":\"x\"}]}"), 0, true},
     };
+    /* clang-format on */
     size_t i;
 
     for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
@@ -225,27 +223,27 @@ END_TEST
 
 /* ---- usage ---- */
 
+/* clang-format off */
 static const struct {
     const char *usage;
     int64_t fresh, read, write, write_1h, out, think;
 } usages[] = {
-    {"{\"input_tokens\":5,\"output_tokens\":6}",                                       5,   0, 0, 0, 6,         0},
-    {"{\"input_tokens\":5,\"cache_creation_input_tokens\":9,\"output_tokens\":6}",     5,   0, 9, 0, 6,
-     0                                                                                                           },
+    {"{\"input_tokens\":5,\"output_tokens\":6}", 5, 0, 0, 0, 6, 0},
+    {"{\"input_tokens\":5,\"cache_creation_input_tokens\":9,\"output_tokens\":6}", 5, 0, 9, 0, 6, 0},
     {"{\"input_tokens\":5,\"cache_creation_input_tokens\":9,\"cache_read_input_tokens\":null,"
-     "\"cache_creation\":{\"ephemeral_1h_input_tokens\":4},\"output_tokens\":6}", 5,   0, 5, 4, 6,         0},
+     "\"cache_creation\":{\"ephemeral_1h_input_tokens\":4},\"output_tokens\":6}", 5, 0, 5, 4, 6, 0},
     {"{\"input_tokens\":0,\"cache_read_input_tokens\":8,\"output_tokens\":6,"
-     "\"output_tokens_details\":{\"thinking_tokens\":99}}",                       0,   8, 0, 0, 6,         6},
-    {"{\"input_tokens\":-5,\"output_tokens\":1e30}",                                   0,   0, 0, 0, COUNT_MAX, 0},
-    {"{\"input_tokens\":0,\"output_tokens\":0}",                                       0,   0, 0, 0, 0,         0},
+     "\"output_tokens_details\":{\"thinking_tokens\":99}}", 0, 8, 0, 0, 6, 6},
+    {"{\"input_tokens\":-5,\"output_tokens\":1e30}", 0, 0, 0, 0, COUNT_MAX, 0},
+    {"{\"input_tokens\":0,\"output_tokens\":0}", 0, 0, 0, 0, 0, 0},
     {"{\"input_tokens\":5,\"output_tokens\":6,\"iterations\":[{\"type\":\"compaction\","
      "\"input_tokens\":100,\"output_tokens\":50,\"cache_creation_input_tokens\":3},"
-     "{\"type\":\"message\",\"input_tokens\":5,\"output_tokens\":6,\"cache_read_input_tokens\":2}]"
-     "}",                                                                         105, 2, 3, 0, 56,        0},
-    {"{\"input_tokens\":5,\"output_tokens\":6,\"iterations\":[]}",                     5,   0, 0, 0, 6,         0},
-    {"{\"input_tokens\":5,\"output_tokens\":6,\"iterations\":[{\"type\":\"new\"}]}",   5,   0, 0, 0, 6,
-     0                                                                                                           },
+     "{\"type\":\"message\",\"input_tokens\":5,\"output_tokens\":6,\"cache_read_input_tokens\":2}]}",
+     105, 2, 3, 0, 56, 0},
+    {"{\"input_tokens\":5,\"output_tokens\":6,\"iterations\":[]}", 5, 0, 0, 0, 6, 0},
+    {"{\"input_tokens\":5,\"output_tokens\":6,\"iterations\":[{\"type\":\"new\"}]}", 5, 0, 0, 0, 6, 0},
 };
+/* clang-format on */
 
 static void check_counts(const struct reader *r, int i)
 {
@@ -398,18 +396,19 @@ END_TEST
 
 START_TEST(what_is_no_answer_is_refused)
 {
+    /* clang-format off */
     static const struct {
         const char *body;
         enum err e;
     } bodies[] = {
-        {"",                                                                          ERR_UP_MALFORMED},
-        {"[]",                                                                        ERR_UP_MALFORMED},
-        {"{\"type\":\"message\"}",                                                    ERR_UP_MALFORMED},
-        {"{\"content\":\"x\"}",                                                       ERR_UP_MALFORMED},
-        {"{\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"m\"}}",
-         ERR_UP_FAILED                                                                                },
-        {"{\"error\":{\"message\":\"m\"}}",                                           ERR_UP_FAILED   },
+        {"", ERR_UP_MALFORMED},
+        {"[]", ERR_UP_MALFORMED},
+        {"{\"type\":\"message\"}", ERR_UP_MALFORMED},
+        {"{\"content\":\"x\"}", ERR_UP_MALFORMED},
+        {"{\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"m\"}}", ERR_UP_FAILED},
+        {"{\"error\":{\"message\":\"m\"}}", ERR_UP_FAILED},
     };
+    /* clang-format on */
     struct slice out;
     size_t i;
 
@@ -427,21 +426,25 @@ END_TEST
 
 START_TEST(a_providers_error_is_read_in_every_shape)
 {
+    /* clang-format off */
     static const struct {
         const char *body, *text, *code;
         enum err class;
     } bodies[] = {
         {"{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"bad "
-         "\\\"x\\\"\"},\"request_id\":\"req_1\"}", "bad \"x\"", "invalid_request_error",                                           ERR_UP_REJECTED                                  },
-        {"{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"prompt "
-         "is "
-         "too long: 9 tokens > 8 maximum\"}}",                                                  "prompt is too long: 9 tokens > 8 maximum",                           "invalid_request_error", ERR_UP_CONTEXT},
+         "\\\"x\\\"\"},\"request_id\":\"req_1\"}", "bad \"x\"", "invalid_request_error",
+         ERR_UP_REJECTED},
+        {"{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"prompt is "
+         "too long: 9 tokens > 8 maximum\"}}", "prompt is too long: 9 tokens > 8 maximum",
+         "invalid_request_error", ERR_UP_CONTEXT},
         {"{\"error\":{\"type\":\"invalid_request_error\",\"message\":\"m\",\"details\":"
-         "{\"error_code\":\"image_dimensions_too_large\"}}}",                                                 "m", "image_dimensions_too_large",               ERR_UP_REJECTED                                   },
-        {"{\"error\":\"plain\"}",                                                 "plain",                                      "",                                                ERR_UP_REJECTED                      },
-        {"{\"message\":\"flat\",\"type\":\"t\"}",                                                 "flat",                      "t",                                 ERR_UP_REJECTED                                   },
-        {"<html>",                                                 NULL,                                                     "",                                                                  ERR_UP_REJECTED                         },
+         "{\"error_code\":\"image_dimensions_too_large\"}}}", "m", "image_dimensions_too_large",
+         ERR_UP_REJECTED},
+        {"{\"error\":\"plain\"}", "plain", "", ERR_UP_REJECTED},
+        {"{\"message\":\"flat\",\"type\":\"t\"}", "flat", "t", ERR_UP_REJECTED},
+        {"<html>", NULL, "", ERR_UP_REJECTED},
     };
+    /* clang-format on */
     size_t i;
 
     for (i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {

@@ -86,27 +86,29 @@ START_TEST(every_option_that_matters_is_read)
 }
 END_TEST
 
+/* clang-format off */
 static const struct {
     const char *body, *param, *text;
 } faults[] = {
-    {"",                                                                  NULL,                  "The request body is empty; expected a JSON object."},
-    {"{\"messages\":[" MESSAGE "]}",                                      "model",               "model: required"                                   },
-    {"{\"model\":\"m\"}",                                                 "messages",            "messages: required"                                },
-    {"{\"model\":\"m\",\"messages\":{}}",                                 "messages",            "messages: expected array"                          },
-    {TALK(""),                                                            "messages",            "messages: expected at least one message"           },
-    {TALK(MESSAGE ",7"),                                                  "messages[1]",         "messages[1]: expected object"                      },
-    {TALK("{\"content\":\"\"}"),                                          "messages[0].role",    "messages[0].role: expected string"                 },
-    {TALK("{\"role\":\"user\",\"content\":5}"),                           "messages[0].content",
-     "messages[0].content: expected string or array"                                                                                                 },
-    {BODY(",\"stream\":1"),                                               "stream",              "stream: expected boolean"                          },
-    {BODY(",\"model\":\"x\""),                                            "model",               "model: given twice"                                },
-    {BODY(",\"max_tokens\":8"),                                           "max_tokens",          "max_tokens: given twice"                           },
-    {BODY(",\"messages\":[]"),                                            "messages",            "messages: given twice"                             },
-    {"{\"model\":\"m\",\"max_tokens\":-1,\"messages\":[" MESSAGE "]}",    "max_tokens",
-     "max_tokens: expected an integer of at least 1"                                                                                                 },
-    {"{\"model\":\"m\",\"max_tokens\":\"9\",\"messages\":[" MESSAGE "]}", "max_tokens",
-     "max_tokens: expected an integer of at least 1"                                                                                                 },
+    {"", NULL, "The request body is empty; expected a JSON object."},
+    {"{\"messages\":[" MESSAGE "]}", "model", "model: required"},
+    {"{\"model\":\"m\"}", "messages", "messages: required"},
+    {"{\"model\":\"m\",\"messages\":{}}", "messages", "messages: expected array"},
+    {TALK(""), "messages", "messages: expected at least one message"},
+    {TALK(MESSAGE ",7"), "messages[1]", "messages[1]: expected object"},
+    {TALK("{\"content\":\"\"}"), "messages[0].role", "messages[0].role: expected string"},
+    {TALK("{\"role\":\"user\",\"content\":5}"), "messages[0].content",
+     "messages[0].content: expected string or array"},
+    {BODY(",\"stream\":1"), "stream", "stream: expected boolean"},
+    {BODY(",\"model\":\"x\""), "model", "model: given twice"},
+    {BODY(",\"max_tokens\":8"), "max_tokens", "max_tokens: given twice"},
+    {BODY(",\"messages\":[]"), "messages", "messages: given twice"},
+    {"{\"model\":\"m\",\"max_tokens\":-1,\"messages\":[" MESSAGE "]}",
+     "max_tokens", "max_tokens: expected an integer of at least 1"},
+    {"{\"model\":\"m\",\"max_tokens\":\"9\",\"messages\":[" MESSAGE "]}",
+     "max_tokens", "max_tokens: expected an integer of at least 1"},
 };
+/* clang-format on */
 
 START_TEST(a_bad_request_is_refused_with_its_path)
 {
@@ -123,6 +125,7 @@ END_TEST
 
 #define USER(blocks) TALK("{\"role\":\"user\",\"content\":[" blocks "]}")
 
+/* clang-format off */
 static const struct {
     const char *body;
     int64_t images, files;
@@ -130,32 +133,29 @@ static const struct {
     size_t payload; /* bytes of base64 */
 } inputs[] = {
     {USER("{\"type\":\"image\",\"source\":{\"type\":\"base64\",\"media_type\":\"image/png\","
-          "\"data\":\"AAAA\"}}"),
-     1,                                                                                               0, false, 4},
-    {USER("{\"type\":\"document\",\"source\":{\"data\":\"AAAABBBB\",\"type\":\"base64\"}}"),       0, 1,
-     false,                                                                                                     8},
-    {USER("{\"type\":\"document\",\"source\":{\"data\":\"just text\",\"type\":\"text\"}}"),        0, 0,
-     false,                                                                                                     0},
-    {USER("{\"type\":\"image\",\"source\":{\"type\":\"url\",\"url\":\"https://x.test/a.png\"}}"),  0,
-     0,                                                                                                  true,  0},
-    {USER("{\"type\":\"document\",\"source\":{\"type\":\"file\",\"file_id\":\"file_1\"}}"),        0, 0,
-     true,                                                                                                      0},
-    {USER("{\"type\":\"container_upload\",\"file_id\":\"file_1\"}"),                               0, 0, true,  0},
+          "\"data\":\"AAAA\"}}"), 1, 0, false, 4},
+    {USER("{\"type\":\"document\",\"source\":{\"data\":\"AAAABBBB\",\"type\":\"base64\"}}"),
+     0, 1, false, 8},
+    {USER("{\"type\":\"document\",\"source\":{\"data\":\"just text\",\"type\":\"text\"}}"),
+     0, 0, false, 0},
+    {USER("{\"type\":\"image\",\"source\":{\"type\":\"url\",\"url\":\"https://x.test/a.png\"}}"),
+     0, 0, true, 0},
+    {USER("{\"type\":\"document\",\"source\":{\"type\":\"file\",\"file_id\":\"file_1\"}}"),
+     0, 0, true, 0},
+    {USER("{\"type\":\"container_upload\",\"file_id\":\"file_1\"}"), 0, 0, true, 0},
     {USER("{\"type\":\"tool_result\",\"tool_use_id\":\"t\",\"content\":[{\"type\":\"image\","
-          "\"source\":{\"type\":\"base64\",\"data\":\"AAAA\"}},{\"type\":\"text\",\"text\":\"x\"}]"
-          "}"),
-     1,                                                                                               0, false, 4},
+          "\"source\":{\"type\":\"base64\",\"data\":\"AAAA\"}},{\"type\":\"text\",\"text\":\"x\"}]}"),
+     1, 0, false, 4},
     {USER("{\"type\":\"document\",\"source\":{\"type\":\"content\",\"content\":[{\"type\":"
-          "\"image\",\"source\":{\"type\":\"base64\",\"data\":\"AAAAAA\"}}]}}"),
-     1,                                                                                               0, false, 6},
-    {BODY(",\"container\":\"c-1\""),                                                               0, 0, true,  0},
-    {BODY(",\"container\":null,\"mcp_servers\":[]"),                                               0, 0, false, 0},
-    {BODY(",\"mcp_servers\":[{\"url\":\"x\"}]"),                                                   0, 0, true,  0},
-    {BODY(",\"tools\":[{\"type\":\"web_search_20250305\",\"name\":\"web_search\"}]"),              0, 0, true,
-     0                                                                                                           },
+          "\"image\",\"source\":{\"type\":\"base64\",\"data\":\"AAAAAA\"}}]}}"), 1, 0, false, 6},
+    {BODY(",\"container\":\"c-1\""), 0, 0, true, 0},
+    {BODY(",\"container\":null,\"mcp_servers\":[]"), 0, 0, false, 0},
+    {BODY(",\"mcp_servers\":[{\"url\":\"x\"}]"), 0, 0, true, 0},
+    {BODY(",\"tools\":[{\"type\":\"web_search_20250305\",\"name\":\"web_search\"}]"), 0, 0, true, 0},
     {BODY(",\"tools\":[{\"type\":\"bash_20250124\",\"name\":\"bash\"},{\"type\":\"custom\"},{}]"),
-     0,                                                                                               0, false, 0},
+     0, 0, false, 0},
 };
+/* clang-format on */
 
 START_TEST(what_input_may_cost_is_counted)
 {
@@ -181,35 +181,33 @@ static const char *sent(const char *body, const struct format_target *t)
     return arena_copy(arena, text);
 }
 
+/* clang-format off */
 static const struct {
     const char *body, *expected;
     int64_t inject;
 } rewrites[] = {
     {"{ \"model\" : \"m\", \"messages\":[" MESSAGE "],\"max_tokens\":1e1,\"x\":\"\\u0041\"}",
-     "{ \"model\" : \"up-m\", \"messages\":[" MESSAGE "],\"max_tokens\":1e1,\"x\":\"\\u0041\"}",
-     77                                                                                            },
+     "{ \"model\" : \"up-m\", \"messages\":[" MESSAGE "],\"max_tokens\":1e1,\"x\":\"\\u0041\"}", 77},
     {"{\"model\":\"m\",\"messages\":[" MESSAGE "]}",
-     "{\"model\":\"up-m\",\"messages\":[" MESSAGE "],\"max_tokens\":77}",                        77},
+     "{\"model\":\"up-m\",\"messages\":[" MESSAGE "],\"max_tokens\":77}", 77},
     {"{\"model\":\"m\",\"messages\":[" MESSAGE "]}",
-     "{\"model\":\"up-m\",\"messages\":[" MESSAGE "]}",                                          -1},
+     "{\"model\":\"up-m\",\"messages\":[" MESSAGE "]}", -1},
     {TALK(MESSAGE ",{\"role\":\"assistant\",\"content\":[{\"type\":\"thinking\",\"thinking\":\"a\","
                   "\"signature\":\"EqQB\"},{\"type\":\"text\",\"text\":\"aip1.\"}]}," MESSAGE),
      "{\"model\":\"up-m\",\"max_tokens\":9,\"messages\":[" MESSAGE
      ",{\"role\":\"assistant\",\"content\":[{\"type\":\"thinking\",\"thinking\":\"a\","
-     "\"signature\":\"EqQB\"},{\"type\":\"text\",\"text\":\"aip1.\"}]}," MESSAGE "]}",
-     -1                                                                                            },
-    {TALK(MESSAGE
-          ",{\"role\":\"assistant\", \"content\" : [ {\"type\":\"thinking\",\"thinking\":"
-          "\"a\",\"signature\":\"aip1.gemini.g.-..AA\"} , {\"type\":\"text\",\"text\":\"b\"}, "
-          "{\"type\":\"redacted_thinking\",\"data\":\"aip1.x\"}],\"k\":1}," MESSAGE),
+     "\"signature\":\"EqQB\"},{\"type\":\"text\",\"text\":\"aip1.\"}]}," MESSAGE "]}", -1},
+    {TALK(MESSAGE ",{\"role\":\"assistant\", \"content\" : [ {\"type\":\"thinking\",\"thinking\":"
+                  "\"a\",\"signature\":\"aip1.gemini.g.-..AA\"} , {\"type\":\"text\",\"text\":\"b\"}, "
+                  "{\"type\":\"redacted_thinking\",\"data\":\"aip1.x\"}],\"k\":1}," MESSAGE),
      "{\"model\":\"up-m\",\"max_tokens\":9,\"messages\":[" MESSAGE
-     ",{\"role\":\"assistant\", \"content\" : "
-     "[{\"type\":\"text\",\"text\":\"b\"}],\"k\":1}," MESSAGE "]}",
-     -1                                                                                            },
+     ",{\"role\":\"assistant\", \"content\" : [{\"type\":\"text\",\"text\":\"b\"}],\"k\":1}," MESSAGE
+     "]}", -1},
     {TALK(MESSAGE ",{\"role\":\"assistant\",\"content\":[{\"type\":\"thinking\",\"thinking\":\"a\","
                   "\"signature\":\"aip1.none.\"}]}," MESSAGE),
-     "{\"model\":\"up-m\",\"max_tokens\":9,\"messages\":[" MESSAGE "," MESSAGE "]}",             -1},
+     "{\"model\":\"up-m\",\"max_tokens\":9,\"messages\":[" MESSAGE "," MESSAGE "]}", -1},
 };
+/* clang-format on */
 
 START_TEST(a_request_keeps_its_bytes_but_for_what_must_change)
 {
@@ -234,33 +232,35 @@ END_TEST
 
 /* ---- errors ---- */
 
+/* clang-format off */
 static const struct {
     enum err e;
     int status;
     const char *type;
 } errors[] = {
-    {ERR_BAD_REQUEST,    400, "invalid_request_error"},
-    {ERR_TOO_LARGE,      413, "request_too_large"    },
-    {ERR_BAD_KEY,        401, "authentication_error" },
-    {ERR_FORBIDDEN,      403, "permission_error"     },
-    {ERR_NOT_FOUND,      404, "not_found_error"      },
-    {ERR_NO_MODEL,       404, "not_found_error"      },
-    {ERR_METHOD,         405, "invalid_request_error"},
-    {ERR_NO_FUNDS,       402, "billing_error"        },
-    {ERR_KEY_LIMIT,      402, "billing_error"        },
-    {ERR_FUNDS_RESERVED, 429, "rate_limit_error"     },
-    {ERR_RATE,           429, "rate_limit_error"     },
-    {ERR_UP_RATE,        429, "rate_limit_error"     },
-    {ERR_UNAVAILABLE,    503, "overloaded_error"     },
-    {ERR_NO_CHANNEL,     503, "overloaded_error"     },
-    {ERR_UP_STATUS,      529, "overloaded_error"     },
-    {ERR_UP_AUTH,        529, "overloaded_error"     },
-    {ERR_UP_TIMEOUT,     504, "timeout_error"        },
-    {ERR_UP_CONTEXT,     400, "invalid_request_error"},
-    {ERR_UP_REJECTED,    400, "invalid_request_error"},
-    {ERR_INTERNAL,       500, "api_error"            },
-    {ERR_DB_DOWN,        503, "overloaded_error"     },
+    {ERR_BAD_REQUEST, 400, "invalid_request_error"},
+    {ERR_TOO_LARGE, 413, "request_too_large"},
+    {ERR_BAD_KEY, 401, "authentication_error"},
+    {ERR_FORBIDDEN, 403, "permission_error"},
+    {ERR_NOT_FOUND, 404, "not_found_error"},
+    {ERR_NO_MODEL, 404, "not_found_error"},
+    {ERR_METHOD, 405, "invalid_request_error"},
+    {ERR_NO_FUNDS, 402, "billing_error"},
+    {ERR_KEY_LIMIT, 402, "billing_error"},
+    {ERR_FUNDS_RESERVED, 429, "rate_limit_error"},
+    {ERR_RATE, 429, "rate_limit_error"},
+    {ERR_UP_RATE, 429, "rate_limit_error"},
+    {ERR_UNAVAILABLE, 503, "overloaded_error"},
+    {ERR_NO_CHANNEL, 503, "overloaded_error"},
+    {ERR_UP_STATUS, 529, "overloaded_error"},
+    {ERR_UP_AUTH, 529, "overloaded_error"},
+    {ERR_UP_TIMEOUT, 504, "timeout_error"},
+    {ERR_UP_CONTEXT, 400, "invalid_request_error"},
+    {ERR_UP_REJECTED, 400, "invalid_request_error"},
+    {ERR_INTERNAL, 500, "api_error"},
+    {ERR_DB_DOWN, 503, "overloaded_error"},
 };
+/* clang-format on */
 
 START_TEST(each_error_has_the_vendors_word_and_status)
 {
