@@ -11,7 +11,6 @@
 
 #define ARENA_MAX  (1 << 24)
 #define ROWS(t)    (int)(sizeof(t) / sizeof((t)[0]))
-#define RID        "01HZX0000000000000000000AB"
 #define BODY(more) "{\"model\":\"m\",\"input\":\"hi\"" more "}"
 #define ITEMS(i)   "{\"model\":\"m\",\"input\":[" i "]}"
 
