@@ -50,6 +50,7 @@ static enum err text_of(const struct place *p, const struct block *b, struct jva
 {
     const char *at;
 
+    *out = (struct slice){NULL, 0};
     if (v.raw.p && v.kind == JSCAN_STRING && !jscan_string(v, p->d->c->arena, out))
         return ERR_OK;
     at = decode_path(p->d, "%s.%s", b->at, member);
@@ -146,7 +147,7 @@ static enum err join_texts(const struct place *p, struct jvalue list, struct sli
 
 static enum err decode_search_result(const struct place *p, const struct block *b)
 {
-    struct slice source, body;
+    struct slice source, body = {NULL, 0};
     enum err e = maybe_text(p, b->source, &source);
 
     if (!e)

@@ -113,7 +113,7 @@ static enum err begin_call(struct decoder *d, struct jvalue block)
 
 static enum err begin_thinking(struct decoder *d, struct jvalue block)
 {
-    struct slice text, signature;
+    struct slice text, signature = {NULL, 0};
     enum err e = text_of(d->state, block, "thinking", &text);
 
     if (!e)

@@ -149,6 +149,7 @@ bool anthropic_usage_counts(const struct anthropic_usage *u, struct counts *out)
         if (c.in_fresh + c.in_read + c.in_write + c.in_write_1h == 0)
             return false;
         c.out_all = c.out_all > seen ? c.out_all : seen;
+        c.is_estimated = true;
     }
     c.out_think = u->think < c.out_all ? at_least_0(u->think) : c.out_all;
     *out = c;

@@ -44,6 +44,7 @@ static const struct run runs[] = {
     {"sales",
      true,             {.webs = 2},
      {&part_price, &part_redeem, &part_catalog, &part_limit, &part_drain}},
+    {"pairs",   true,  {0},              {&part_translate, &part_drain}  },
     {"crash",   false, {0},              {&part_crash}                   },
     {"outage",  false, {0},              {&part_outage}                  },
     {"cgi",     true,  {.is_cgi = true}, {&part_cgi}                     },

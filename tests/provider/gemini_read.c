@@ -82,12 +82,6 @@ void gemini_expect_only(struct ask *ask, const struct node *n, const char *words
                    where[0] != 0 ? "'" : "");
 }
 
-/* A list's first element, or NULL when it is none. */
-static const struct node *first_of(const struct node *list)
-{
-    return node_kind(list) == '[' ? list->child : NULL;
-}
-
 static int hex(char c)
 {
     if (c >= '0' && c <= '9')
@@ -180,12 +174,12 @@ static void check_contents(struct reading *r, const struct node *content, size_t
     const struct node *parts = node_get(content, "parts");
     snprintf(where, sizeof(where), "contents[%zu]", index);
     gemini_expect_only(r->ask, content, "role parts", where);
-    if (first_of(parts) == NULL)
+    if (node_first(parts) == NULL)
         ask_refuse(r->ask,
                    "* GenerateContentRequest.contents[%zu].parts: contents.parts must not "
                    "be empty.",
                    index);
-    for (const struct node *p = first_of(parts); p != NULL; p = p->next) {
+    for (const struct node *p = node_first(parts); p != NULL; p = p->next) {
         snprintf(where, sizeof(where), "contents[%zu].parts[%zu]", index, k++);
         check_part(r, p, where);
     }
@@ -201,7 +195,7 @@ static void add_result(struct ask *ask, const struct node *response)
     if (said == NULL)
         said = object;
     ask_add_result(ask, said->raw, said->kind != '"', false);
-    for (const struct node *p = first_of(node_get(response, "parts")); p != NULL; p = p->next)
+    for (const struct node *p = node_first(node_get(response, "parts")); p != NULL; p = p->next)
         ask_add_result(ask, span_of("[image]"), false, true);
 }
 
@@ -260,7 +254,7 @@ static void read_model_turn(struct reading *r, const struct node *content)
     expect_no_open_call(r);
     r->call_count = r->open_count = 0;
     r->ask->result_count = 0;
-    for (const struct node *p = first_of(node_get(content, "parts")); p != NULL; p = p->next) {
+    for (const struct node *p = node_first(node_get(content, "parts")); p != NULL; p = p->next) {
         if (part_response(p) != NULL)
             ask_refuse(r->ask,
                        "Please ensure that function response turn comes immediately after a "
@@ -279,7 +273,7 @@ static void read_user_turn(struct reading *r, const struct node *content)
 {
     struct span said = {0};
     struct span marker = {0};
-    for (const struct node *p = first_of(node_get(content, "parts")); p != NULL; p = p->next) {
+    for (const struct node *p = node_first(node_get(content, "parts")); p != NULL; p = p->next) {
         if (part_call(p) != NULL)
             ask_refuse(r->ask, "Function calls are only allowed in turns of role model.");
         if (part_response(p) != NULL) {
@@ -300,7 +294,7 @@ static bool begins_turn(const struct node *content)
 {
     if (node_is(node_get(content, "role"), "model"))
         return false;
-    for (const struct node *p = first_of(node_get(content, "parts")); p != NULL; p = p->next)
+    for (const struct node *p = node_first(node_get(content, "parts")); p != NULL; p = p->next)
         if (part_response(p) == NULL)
             return true;
     return false;
@@ -310,11 +304,11 @@ static bool begins_turn(const struct node *content)
 static void check_signatures(struct reading *r, const struct node *contents)
 {
     const struct node *turn = NULL;
-    for (const struct node *c = first_of(contents); c != NULL; c = c->next)
+    for (const struct node *c = node_first(contents); c != NULL; c = c->next)
         if (begins_turn(c))
             turn = c;
     for (const struct node *c = turn; c != NULL; c = c->next) {
-        const struct node *p = first_of(node_get(c, "parts"));
+        const struct node *p = node_first(node_get(c, "parts"));
         while (p != NULL && part_call(p) == NULL)
             p = p->next;
         if (p == NULL)
@@ -339,7 +333,7 @@ static void check_signatures(struct reading *r, const struct node *contents)
 static void read_contents(struct reading *r, const struct node *contents)
 {
     size_t index = 0;
-    if (first_of(contents) == NULL) {
+    if (node_first(contents) == NULL) {
         ask_refuse(r->ask, "* GenerateContentRequest.contents: contents is not specified");
         return;
     }
@@ -390,9 +384,9 @@ static void read_declaration(struct reading *r, const struct node *d, const char
 
 static bool has_declaration(const struct node *tools, struct span name)
 {
-    for (const struct node *t = first_of(tools); t != NULL; t = t->next)
+    for (const struct node *t = node_first(tools); t != NULL; t = t->next)
         for (const struct node *d =
-                 first_of(node_get_either(t, "functionDeclarations", "function_declarations"));
+                 node_first(node_get_either(t, "functionDeclarations", "function_declarations"));
              d != NULL; d = d->next) {
             struct span its = node_text(node_get(d, "name"));
             if (its.len == name.len && memcmp(its.at, name.at, name.len) == 0)
@@ -419,11 +413,11 @@ static void read_tool_config(struct reading *r, const struct node *body, const s
     if (mode.len > 0 && !node_in(mode, "MODE_UNSPECIFIED AUTO ANY NONE VALIDATED"))
         ask_refuse(r->ask, "Invalid value at 'tool_config.function_calling_config.mode', \"%.*s\"",
                    shown(mode), mode.at);
-    if (first_of(names) != NULL && !node_in(mode, "ANY VALIDATED"))
+    if (node_first(names) != NULL && !node_in(mode, "ANY VALIDATED"))
         ask_refuse(r->ask,
                    "allowed_function_names should only be set when the function calling mode "
                    "is ANY or VALIDATED.");
-    for (const struct node *n = first_of(names); n != NULL; n = n->next)
+    for (const struct node *n = node_first(names); n != NULL; n = n->next)
         if (!has_declaration(tools, node_text(n)))
             ask_refuse(r->ask, "allowed_function_names: %.*s is not declared.", shown(node_text(n)),
                        node_text(n).at);
@@ -431,7 +425,7 @@ static void read_tool_config(struct reading *r, const struct node *body, const s
         ask_refuse(r->ask, "Function calling mode is ANY, but no function declarations are given.");
     r->ask->must_call = span_is(mode, "ANY");
     r->ask->must_not_call = span_is(mode, "NONE");
-    if (first_of(names) != NULL && r->ask->must_call)
+    if (node_first(names) != NULL && r->ask->must_call)
         r->ask->forced.name = node_text(names->child);
 }
 
@@ -442,12 +436,12 @@ static void read_tools(struct reading *r, const struct node *body)
     size_t i = 0;
     if (tools != NULL && tools->kind != '[')
         ask_refuse(r->ask, "Invalid value at 'tools'");
-    for (const struct node *t = first_of(tools); t != NULL; t = t->next, i++) {
+    for (const struct node *t = node_first(tools); t != NULL; t = t->next, i++) {
         size_t k = 0;
         snprintf(where, sizeof(where), "tools[%zu]", i);
         gemini_expect_only(r->ask, t, tool_words, where);
         for (const struct node *d =
-                 first_of(node_get_either(t, "functionDeclarations", "function_declarations"));
+                 node_first(node_get_either(t, "functionDeclarations", "function_declarations"));
              d != NULL; d = d->next) {
             snprintf(where, sizeof(where), "tools[%zu].function_declarations[%zu]", i, k++);
             read_declaration(r, d, where);
@@ -498,7 +492,7 @@ static void read_json_answer(struct reading *r, const struct node *config)
     const struct node *schema = node_get_either(config, "responseSchema", "response_schema");
     const struct node *json = node_get_either(config, "responseJsonSchema", "response_json_schema");
     const struct node *format =
-        first_of(node_get_either(config, "responseFormat", "response_format"));
+        node_first(node_get_either(config, "responseFormat", "response_format"));
     bool is_json = node_is(mime, "application/json");
     if (mime != NULL && !is_json && !node_is(mime, "text/plain") && !node_is(mime, "text/x.enum"))
         ask_refuse(r->ask, "* GenerateContentRequest.generation_config.response_mime_type: allowed "
@@ -533,7 +527,7 @@ static void read_stops(struct reading *r, const struct node *stops)
     if (stops != NULL && stops->count > STOPS_MAX)
         ask_refuse(r->ask, "* GenerateContentRequest.generation_config.stop_sequences: at most 5 "
                            "stop sequences are allowed.");
-    for (const struct node *s = first_of(stops); s != NULL; s = s->next) {
+    for (const struct node *s = node_first(stops); s != NULL; s = s->next) {
         if (node_text(s).len == 0)
             ask_refuse(r->ask,
                        "* GenerateContentRequest.generation_config.stop_sequences: must not "
@@ -561,7 +555,7 @@ static void read_config(struct reading *r, const struct node *body)
     if (max != NULL && r->ask->max_tokens < 1)
         ask_refuse(r->ask, "max_output_tokens must be positive.");
     for (const struct node *m =
-             first_of(node_get_either(config, "responseModalities", "response_modalities"));
+             node_first(node_get_either(config, "responseModalities", "response_modalities"));
          m != NULL; m = m->next)
         r->ask->wants_image |= node_is(m, "IMAGE") || node_is(m, "Image");
     read_stops(r, node_get_either(config, "stopSequences", "stop_sequences"));
@@ -635,7 +629,7 @@ static void put_embedding(struct ask *ask, const struct node *request)
     int64_t dimensions = node_int(size, DIMENSIONS_DEFAULT);
     uint64_t hash = 14695981039346656037U;
     gemini_expect_only(ask, request, request_words, "");
-    if (first_of(node_get(content, "parts")) == NULL) {
+    if (node_first(node_get(content, "parts")) == NULL) {
         ask_refuse(ask, "* EmbedContentRequest.content: content is empty");
         return;
     }
@@ -669,11 +663,11 @@ bool gemini_read_embed_batch(struct ask *ask, const struct inquiry *in)
         return false;
     read_model(ask, in->path);
     gemini_expect_only(ask, body, "requests model", "");
-    if (first_of(requests) == NULL)
+    if (node_first(requests) == NULL)
         ask_refuse(ask, "* BatchEmbedContentsRequest.requests: requests is empty");
     if (requests != NULL && requests->count > EMBED_BATCH_MAX)
         ask_refuse(ask, "at most 100 requests can be in one batch");
-    for (const struct node *q = first_of(requests); q != NULL; q = q->next) {
+    for (const struct node *q = node_first(requests); q != NULL; q = q->next) {
         struct span model = node_text(node_get(q, "model"));
         if (model.len < 8 || memcmp(model.at, "models/", 7) != 0)
             ask_refuse(ask, "* BatchEmbedContentsRequest.requests: model must be models/NAME");

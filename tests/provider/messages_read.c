@@ -236,8 +236,7 @@ static void read_result(struct reading *r, const struct node *block, const char 
     r->calls[i] = r->calls[--r->call_count];
     if (node_kind(content) == '"')
         ask_add_result(r->ask, content->raw, false, false);
-    for (const struct node *c = node_kind(content) == '[' ? content->child : NULL; c != NULL;
-         c = c->next) {
+    for (const struct node *c = node_first(content); c != NULL; c = c->next) {
         check_block(r, c, 'r', where);
         bool is_text = node_is(node_get(c, "type"), "text");
         ask_add_result(r->ask, is_text ? node_text(node_get(c, "text")) : span_of("[image]"), false,
@@ -310,7 +309,7 @@ static void expect_no_open_call(struct reading *r, size_t index)
 
 static void begin_assistant(struct reading *r, const struct node *content, size_t index)
 {
-    const struct node *first = node_kind(content) == '[' ? content->child : NULL;
+    const struct node *first = node_first(content);
     struct span type = node_text(node_get(first, "type"));
     expect_no_open_call(r, index);
     r->ask->result_count = 0;
@@ -464,8 +463,7 @@ static void read_tools(struct reading *r, const struct node *body)
     size_t index = 0;
     if (tools != NULL && tools->kind != '[')
         ask_refuse(r->ask, "tools: Input should be a valid list");
-    for (const struct node *t = node_kind(tools) == '[' ? tools->child : NULL; t != NULL;
-         t = t->next)
+    for (const struct node *t = node_first(tools); t != NULL; t = t->next)
         read_tool(r, t, index++);
     if (choice == NULL)
         return;
@@ -572,8 +570,7 @@ static void read_stops(struct reading *r, const struct node *stops)
 {
     if (stops != NULL && stops->kind != '[')
         ask_refuse(r->ask, "stop_sequences: Input should be a valid list");
-    for (const struct node *s = node_kind(stops) == '[' ? stops->child : NULL; s != NULL;
-         s = s->next) {
+    for (const struct node *s = node_first(stops); s != NULL; s = s->next) {
         struct span text = node_text(s);
         size_t blanks = 0;
         while (blanks < text.len && text.at[blanks] == ' ')
@@ -590,8 +587,7 @@ static void read_system(struct reading *r, const struct node *system)
     char where[32];
     if (system != NULL && system->kind != '"' && system->kind != '[')
         ask_refuse(r->ask, "system: Input should be a valid string or list");
-    for (const struct node *b = node_kind(system) == '[' ? system->child : NULL; b != NULL;
-         b = b->next) {
+    for (const struct node *b = node_first(system); b != NULL; b = b->next) {
         snprintf(where, sizeof(where), "system.%zu", k++);
         check_block(r, b, 's', where);
     }

@@ -50,11 +50,6 @@ static int shown(struct span s)
     return s.len > 60 ? 60 : (int)s.len;
 }
 
-static const struct node *first_of(const struct node *list)
-{
-    return node_kind(list) == '[' ? list->child : NULL;
-}
-
 static bool same(struct span a, struct span b)
 {
     return a.len == b.len && memcmp(a.at, b.at, a.len) == 0;
@@ -128,7 +123,7 @@ static void read_message(struct reading *r, const struct node *item)
         ask_hear(content->raw, &said, &marker);
     else if (node_kind(content) != '"' && node_kind(content) != '[')
         ask_refuse(r->ask, "Missing required parameter: 'input.content'.");
-    for (const struct node *p = first_of(content); p != NULL; p = p->next)
+    for (const struct node *p = node_first(content); p != NULL; p = p->next)
         read_part(r, p, role, &said, &marker);
     if (span_is(role, "assistant"))
         r->ask->result_count = 0;
@@ -176,7 +171,7 @@ static void read_output(struct reading *r, const struct node *item, bool is_cust
         ask_add_result(r->ask, output->raw, false, false);
     else if (node_kind(output) != '[')
         ask_refuse(r->ask, "Invalid type for 'input.output': expected a string or an array.");
-    for (const struct node *p = first_of(output); p != NULL; p = p->next) {
+    for (const struct node *p = node_first(output); p != NULL; p = p->next) {
         bool is_text = node_is(node_get(p, "type"), "input_text");
         if (!is_text && !node_is(node_get(p, "type"), "input_image") &&
             !node_is(node_get(p, "type"), "input_file"))
@@ -247,7 +242,7 @@ static void read_input(struct reading *r, const struct node *body)
         script_find_in_text(input->raw, &whole, &r->ask->marker);
         return;
     }
-    if (first_of(input) == NULL) {
+    if (node_first(input) == NULL) {
         if (r->earlier.len == 0 && node_get(body, "prompt") == NULL)
             ask_refuse(r->ask, "Missing required parameter: 'input'.");
         return;
@@ -304,7 +299,7 @@ static void read_tools(struct reading *r, const struct node *tools, struct span 
 {
     if (tools != NULL && tools->kind != '[')
         ask_refuse(r->ask, "Invalid type for 'tools': expected an array of objects.");
-    for (const struct node *t = first_of(tools); t != NULL; t = t->next)
+    for (const struct node *t = node_first(tools); t != NULL; t = t->next)
         read_tool(r, t, space);
 }
 
@@ -409,7 +404,7 @@ static void read_limits(struct reading *r, const struct node *body)
         ask_refuse(r->ask, "Unsupported parameter: '%s' is not supported with this model.",
                    top_p < 1 ? "top_p" : "temperature");
     }
-    for (const struct node *i = first_of(node_get(body, "include")); i != NULL; i = i->next)
+    for (const struct node *i = node_first(node_get(body, "include")); i != NULL; i = i->next)
         if (!node_in(node_text(i), include_words))
             ask_refuse(r->ask,
                        "Invalid value: '%.*s'. Supported values of 'include' are those of "
@@ -436,7 +431,7 @@ static void echo_member(struct bytes *out, const struct node *body, const char *
 static void echo_tools(struct bytes *out, const struct node *tools)
 {
     bytes_puts(out, "\"tools\":[");
-    for (const struct node *t = first_of(tools); t != NULL; t = t->next) {
+    for (const struct node *t = node_first(tools); t != NULL; t = t->next) {
         if (node_is(node_get(t, "type"), "function")) {
             bytes_puts(out, "{");
             echo_member(out, t, "type", "\"function\"");

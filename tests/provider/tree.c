@@ -100,6 +100,11 @@ struct node *node_get_either(const struct node *n, const char *key, const char *
     return found != NULL ? found : node_get(n, other);
 }
 
+struct node *node_first(const struct node *n)
+{
+    return n != NULL && n->kind == '[' ? n->child : NULL;
+}
+
 char node_kind(const struct node *n)
 {
     return n != NULL ? n->kind : (char)0;

@@ -28,6 +28,9 @@ struct node *node_get(const struct node *n, const char *key);
 /* node_get_either - the member under the first name, else under the second. */
 struct node *node_get_either(const struct node *n, const char *key, const char *other);
 
+/* node_first - the first element of a list; NULL for anything else. */
+struct node *node_first(const struct node *n);
+
 /* node_kind - the kind, 0 for NULL. */
 char node_kind(const struct node *n);
 

@@ -159,12 +159,14 @@ END_TEST
 START_TEST(without_a_database_nothing_is_found_or_lost)
 {
     static char nowhere[] = "/nonexistent/aipass.cnf";
+    char *was = server.config->db_option_file;
     server.config->db_option_file = nowhere;
     struct db *none = db_new(server.config);
     ck_assert_int_ne(object_put(none, OBJECT_RESPONSE, SLICE("resp_1"), &ann), ERR_OK);
     enum err e = object_find(none, OBJECT_RESPONSE, SLICE("resp_1"), 1, &out);
     ck_assert(e != ERR_OK && e != ERR_NOT_FOUND);
     db_free(none);
+    server.config->db_option_file = was;
 }
 END_TEST
 

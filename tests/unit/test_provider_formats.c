@@ -231,8 +231,8 @@ START_TEST(error_inside_a_stream_ends_it_in_the_formats_own_words)
     static const char *const words[DIALECTS] = {
         [CHAT_STREAM] = "data: {\"error\":{\"message\":\"boom\",\"type\":\"server_error\"",
         [RESPONSES_STREAM] = "event: response.failed\n",
-        [MESSAGES_STREAM] = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":"
-                            "\"overloaded_error\",\"message\":\"boom\"}",
+        [MESSAGES_STREAM] = ("event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":"
+                             "\"overloaded_error\",\"message\":\"boom\"}"),
         [GEMINI_STREAM] = "data: {\"error\":{\"code\":529,\"message\":\"boom\"",
         [GEMINI_ARRAY] = ",\n{\"error\":{\"code\":529,\"message\":\"boom\"",
     };
@@ -272,21 +272,23 @@ END_TEST
 START_TEST(usage_means_the_same_in_every_format)
 {
     static const char *const words[DIALECTS] = {
-        [CHAT] = "\"prompt_tokens\":100,\"completion_tokens\":50,\"total_tokens\":150,"
-                 "\"prompt_tokens_details\":{\"cached_tokens\":60,\"audio_tokens\":0,"
-                 "\"cache_write_tokens\":15},\"completion_tokens_details\":{\"reasoning_tokens\":9",
-        [RESPONSES] = "{\"input_tokens\":100,\"input_tokens_details\":{\"cached_tokens\":60,"
-                      "\"cache_write_tokens\":15,\"cache_write_tokens_details\":{"
-                      "\"ttl_30m_tokens\":10,\"ttl_12h_tokens\":5}},\"output_tokens\":50,"
-                      "\"output_tokens_details\":{\"reasoning_tokens\":9},\"total_tokens\":150}",
-        [MESSAGES] = "{\"input_tokens\":25,\"cache_creation_input_tokens\":15,"
-                     "\"cache_read_input_tokens\":60,\"cache_creation\":{"
-                     "\"ephemeral_5m_input_tokens\":10,\"ephemeral_1h_input_tokens\":5},"
-                     "\"output_tokens\":50,\"output_tokens_details\":{\"thinking_tokens\":9}",
-        [MESSAGES_STREAM] = "\"usage\":{\"input_tokens\":25,\"cache_creation_input_tokens\":15,"
-                            "\"cache_read_input_tokens\":60,\"output_tokens\":50",
-        [GEMINI] = "{\"promptTokenCount\":100,\"candidatesTokenCount\":41,\"thoughtsTokenCount\":9,"
-                   "\"cachedContentTokenCount\":60,\"totalTokenCount\":150,",
+        [CHAT] =
+            ("\"prompt_tokens\":100,\"completion_tokens\":50,\"total_tokens\":150,"
+             "\"prompt_tokens_details\":{\"cached_tokens\":60,\"audio_tokens\":0,"
+             "\"cache_write_tokens\":15},\"completion_tokens_details\":{\"reasoning_tokens\":9"),
+        [RESPONSES] = ("{\"input_tokens\":100,\"input_tokens_details\":{\"cached_tokens\":60,"
+                       "\"cache_write_tokens\":15,\"cache_write_tokens_details\":{"
+                       "\"ttl_30m_tokens\":10,\"ttl_12h_tokens\":5}},\"output_tokens\":50,"
+                       "\"output_tokens_details\":{\"reasoning_tokens\":9},\"total_tokens\":150}"),
+        [MESSAGES] = ("{\"input_tokens\":25,\"cache_creation_input_tokens\":15,"
+                      "\"cache_read_input_tokens\":60,\"cache_creation\":{"
+                      "\"ephemeral_5m_input_tokens\":10,\"ephemeral_1h_input_tokens\":5},"
+                      "\"output_tokens\":50,\"output_tokens_details\":{\"thinking_tokens\":9}"),
+        [MESSAGES_STREAM] = ("\"usage\":{\"input_tokens\":25,\"cache_creation_input_tokens\":15,"
+                             "\"cache_read_input_tokens\":60,\"output_tokens\":50"),
+        [GEMINI] =
+            ("{\"promptTokenCount\":100,\"candidatesTokenCount\":41,\"thoughtsTokenCount\":9,"
+             "\"cachedContentTokenCount\":60,\"totalTokenCount\":150,"),
     };
     static const int like[DIALECTS] = {
         CHAT, CHAT, RESPONSES, RESPONSES, MESSAGES, MESSAGES_STREAM, GEMINI, GEMINI, GEMINI};
@@ -313,8 +315,8 @@ START_TEST(refusal_is_told_in_the_formats_own_words)
         [CHAT_STREAM] = "\"delta\":{\"refusal\":\"",
         [RESPONSES] = "{\"type\":\"refusal\",\"refusal\":\"I cannot help with that.\"}",
         [RESPONSES_STREAM] = "response.refusal.delta",
-        [MESSAGES] = "\"content\":[],\"stop_reason\":\"refusal\",\"stop_sequence\":null,"
-                     "\"stop_details\":{\"type\":\"refusal\"",
+        [MESSAGES] = ("\"content\":[],\"stop_reason\":\"refusal\",\"stop_sequence\":null,"
+                      "\"stop_details\":{\"type\":\"refusal\""),
         [MESSAGES_STREAM] = "\"stop_reason\":\"refusal\"",
         [GEMINI] = "{\"candidates\":[{\"finishReason\":\"SAFETY\"",
         [GEMINI_STREAM] = "{\"candidates\":[{\"finishReason\":\"SAFETY\"",
