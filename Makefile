@@ -90,9 +90,9 @@ $(B)/tests/unit/%: $(B)/obj/tests/unit/%.o $(UNIT_LIB) $(B)/libaipass.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcheck -lsubunit -lm -lrt
 
-$(B)/tests/unit/test_provider_%: $(B)/obj/tests/unit/test_provider_%.o $(B)/obj/tests/provider/script.o
+$(B)/tests/unit/test_provider_%: $(B)/obj/tests/unit/test_provider_%.o $(filter-out %/provider.o,$(PROVIDER_OBJ))
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ -ljson-c -lcrypto -lcheck -lsubunit -lm -lrt
+	$(CC) $(LDFLAGS) -o $@ $^ -ljson-c -lssl -lcrypto -lcheck -lsubunit -lm -lrt
 
 $(B)/tests/e2e/e2e: $(E2E_OBJ) $(B)/obj/tests/unit/mariadb.o $(B)/libaipass.a
 	@mkdir -p $(@D)

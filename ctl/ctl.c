@@ -9,14 +9,16 @@
 #include <string.h>
 
 static const struct ctl_command commands[] = {
-    {"migrate", NULL,     "",             0, 0, ctl_migrate_options,      "update the schema",             ctl_migrate     },
-    {"config",  "print",  "",             0, 0, NULL,                     "print all settings",            ctl_config_print},
+    {"migrate", NULL,     "",             0, 0, ctl_migrate_options,      "update the schema",                 ctl_migrate     },
+    {"config",  "print",  "",             0, 0, NULL,                     "print all settings",                ctl_config_print},
     {"redeem",  "create", "",             0, 0, ctl_redeem_options,       "make redeem codes, shown once",
-     ctl_redeem_create                                                                                                     },
-    {"redeem",  "use",    "CODE ACCOUNT", 2, 2, NULL,                     "credit a code to an account",   ctl_redeem_use  },
-    {"upkeep",  NULL,     "",             0, 0, ctl_upkeep_options,       "do what is due; for cron",      ctl_upkeep      },
+     ctl_redeem_create                                                                                                         },
+    {"redeem",  "use",    "CODE ACCOUNT", 2, 2, NULL,                     "credit a code to an account",       ctl_redeem_use  },
+    {"model",   "import", "FILE",         1, 1, ctl_model_import_options, "propose prices of LiteLLM's table",
+     ctl_model_import                                                                                                          },
+    {"upkeep",  NULL,     "",             0, 0, ctl_upkeep_options,       "do what is due; for cron",          ctl_upkeep      },
     {"ledger",  "check",  "",             0, 0, ctl_ledger_check_options,
-     "do the books agree? 0, 1 no, 2 not checked",                                                         ctl_ledger_check},
+     "do the books agree? 0, 1 no, 2 not checked",                                                             ctl_ledger_check},
 };
 
 #define COMMANDS_N (sizeof(commands) / sizeof(commands[0]))

@@ -212,5 +212,5 @@ const struct catalog_model *catalog_find_model(const struct catalog *c, struct s
         else
             low = middle + 1;
     }
-    return NULL;
+    return alias_find(&c->aliases, name);
 }

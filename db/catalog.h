@@ -10,6 +10,8 @@
 #include "base/config.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "db/alias.h"
+#include "db/capability_list.h"
 #include "db/db.h"
 #include "db/price_list.h"
 
@@ -30,7 +32,7 @@ struct catalog_channel {
     int64_t id;
     const char *name;
     const char *provider;
-    const char *format;   /* "openai-chat" */
+    const char *format;   /* "openai-chat", "openai-responses", "anthropic", "gemini" */
     const char *base_url; /* without a trailing slash */
     int64_t priority;
     int64_t weight;
@@ -43,6 +45,7 @@ struct catalog_channel {
 struct catalog_route {
     const struct catalog_channel *channel;
     const char *upstream_name;
+    const struct catalog_capability *capability; /* never NULL */
     const struct catalog_override *overrides;
     size_t overrides_n;
 };
@@ -50,6 +53,7 @@ struct catalog_route {
 struct catalog_model {
     int64_t id;
     const char *name;
+    const char *display_name; /* for people; the name when none is set */
     const char *kind;
     const char *owned_by;
     int64_t created_s; /* Unix time */
@@ -65,6 +69,7 @@ struct catalog_model {
 struct catalog {
     const struct catalog_model *models; /* enabled and priced, by name */
     size_t models_n;
+    struct alias_list aliases;
     int64_t read_mono_ms;
 };
 
@@ -78,7 +83,8 @@ void catalog_store_free(struct catalog_store *s);
 ERR_CHECK enum err catalog_acquire(struct catalog_store *s, const struct catalog **out);
 void catalog_release(struct catalog_store *s, const struct catalog *c);
 
-/* catalog_find_model - by public name; NULL when unknown, disabled or unpriced. */
+/* catalog_find_model - by public name, else by an alias without *, else by one with it; NULL when
+ * unknown, disabled or unpriced. What the client asked for may differ from the model's name. */
 const struct catalog_model *catalog_find_model(const struct catalog *c, struct slice name);
 
 /* catalog_refresh - re-read when due and used since the last read. Called each second by upkeep;

@@ -31,6 +31,7 @@ struct reader {
     struct catalog_model *models; /* by name, unpriced ones included */
     struct catalog_model **by_id;
     size_t models_n;
+    struct capability_list capabilities;
     struct unsealed *unsealed;
     size_t unsealed_n;
 };
@@ -163,7 +164,8 @@ static int compare_model_id(const void *x, const void *y)
 static const char sql_models[] =
     "SELECT id, name, kind, owned_by, FLOOR(UNIX_TIMESTAMP(created_at)), context_tokens, "
     "output_tokens_max, image_tokens,"
-    " file_tokens, audio_tokens FROM models WHERE status = 'enabled' ORDER BY name";
+    " file_tokens, audio_tokens, COALESCE(display_name, name) FROM models WHERE status = 'enabled' "
+    "ORDER BY name";
 
 static enum err read_models(struct reader *r)
 {
@@ -188,8 +190,9 @@ static enum err read_models(struct reader *r)
         m->image_tokens = db_col_i64(s, 7);
         m->file_tokens = db_col_i64(s, 8);
         m->audio_tokens = db_col_i64(s, 9);
+        m->display_name = copy_col(r, s, 10);
         price_clear(&m->price);
-        if (!m->name || !m->kind || !m->owned_by)
+        if (!m->name || !m->kind || !m->owned_by || !m->display_name)
             return ERR_MEMORY;
     }
     qsort(r->by_id, r->models_n, sizeof(struct catalog_model *), compare_model_id);
@@ -311,6 +314,7 @@ static enum err read_routes(struct reader *r)
         route->upstream_name = copy_col(r, s, 2);
         if (!route->upstream_name)
             return ERR_MEMORY;
+        route->capability = capability_find(&r->capabilities, route->upstream_name, m->name);
         if (!m->routes_n++)
             m->routes = route;
         route++;
@@ -321,6 +325,7 @@ static enum err read_routes(struct reader *r)
 static const char sql_overrides[] =
     "SELECT m.id, c.id, o.action, o.member, o.value" FROM_ROUTES
     " JOIN parameter_overrides o ON (o.channel_id = c.id OR o.provider = c.provider)"
+    " AND (o.format IS NULL OR o.format = c.format)"
     " AND COALESCE(cm.upstream_name, m.name) LIKE o.model_pattern" WHERE_ROUTES ORDER_ROUTES
     ", o.id";
 
@@ -410,9 +415,13 @@ static enum err read_tables(struct reader *r)
     if (!e)
         e = read_prices(r);
     if (!e)
+        e = capability_read(r->conn, r->arena, &r->capabilities);
+    if (!e)
         e = read_routes(r);
     if (!e)
         e = read_overrides(r);
+    if (!e)
+        e = alias_read(r->conn, r->arena, &r->snapshot->catalog.aliases);
     db_rollback(r->conn);
     return e;
 }
@@ -432,6 +441,20 @@ static enum err keep_priced(struct reader *r)
     return ERR_OK;
 }
 
+static int compare_model_name(const void *name, const void *model)
+{
+    return strcmp(name, ((const struct catalog_model *)model)->name);
+}
+
+/* What clients see of the model of that number; NULL when it is not sold. */
+static const struct catalog_model *kept_model(const void *arg, int64_t id)
+{
+    const struct reader *r = arg;
+    const struct catalog *c = &r->snapshot->catalog;
+    const struct catalog_model *m = model_by_id(r, id);
+    return m ? bsearch(m->name, c->models, c->models_n, sizeof(*m), compare_model_name) : NULL;
+}
+
 enum err snapshot_read(struct db *db, const uint8_t *seal_key, struct snapshot **out)
 {
     struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
@@ -446,8 +469,10 @@ enum err snapshot_read(struct db *db, const uint8_t *seal_key, struct snapshot *
         e = read_tables(&r);
     if (!e)
         e = keep_priced(&r);
-    if (!e)
+    if (!e) {
+        alias_bind(&snapshot->catalog.aliases, kept_model, &r);
         seal_plain(&r);
+    }
     db_give(db, r.conn);
     if (e) {
         snapshot_free(snapshot);

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "db/checkpoint.h"
+#include "db/objects.h"
 #include "db/partition.h"
 #include "db/retention.h"
 #include "db/rollup.h"
@@ -30,6 +31,7 @@ static const struct chore all[] = {
     {"checkpoint_all", 3600,  false, checkpoint_run_all },
     {"rollup_all",     86400, false, rollup_run_all     },
     {"retention",      21600, true,  retention_run      },
+    {"objects",        3600,  false, objects_run        },
 };
 
 #define CHORES_N (sizeof(all) / sizeof(all[0]))

@@ -1,4 +1,5 @@
-/* chores - the tasks that one process does for all: checkpoints, roll-ups, partitions, retention.
+/* chores - the tasks that one process does for all: checkpoints, roll-ups, partitions, retention,
+ * expired objects.
  *
  * What is due is in the table upkeep; leader.h says who does it. chores_run does what is due now, in
  * the caller's thread, over a connection of its own that is open for the run only: its statements may

@@ -56,6 +56,7 @@ static const struct {
     {415, "Unsupported Media Type"},
     {416, "Range Not Satisfiable" },
     {422, "Unprocessable Content" },
+    {426, "Upgrade Required"      },
     {429, "Too Many Requests"     },
     {499, "Client Closed Request" },
     {500, "Internal Server Error" },
@@ -64,10 +65,12 @@ static const struct {
     {503, "Service Unavailable"   },
     {504, "Gateway Timeout"       },
     {529, "Overloaded"            },
+    {529, "Overloaded"            },
 };
 
 static enum err commit(struct request *req);
 static void remove_header(struct response *res, const char *name);
+static const char *find_header(const struct response *res, const char *name);
 static bool has_header(const struct response *res, const char *name);
 static enum err send_whole(struct request *req, int status, const char *content_type,
                            struct slice body);
@@ -237,6 +240,18 @@ static void set_retry_after(struct request *req, const struct err_info *info)
         return;
     snprintf(seconds, sizeof(seconds), "%d", info->retry_after_s);
     response_header_z(req, "retry-after", seconds);
+}
+
+int64_t response_retry_after_s(const struct request *req)
+{
+    const char *line = find_header(req->res, "retry-after");
+    int64_t seconds = 0;
+
+    if (line == NULL)
+        return 0;
+    struct slice rest = {line, strcspn(line, "\r\n")};
+    (void)slice_split(&rest, ':');
+    return slice_to_i64(slice_trim(rest), &seconds) == ERR_OK ? seconds : 0;
 }
 
 enum err request_fail(struct request *req, enum err e, const char *param, const char *fmt, ...)

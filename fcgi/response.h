@@ -31,6 +31,9 @@ void response_status(struct request *req, int status);
 void response_header(struct request *req, const char *name, struct slice value);
 void response_header_z(struct request *req, const char *name, const char *value);
 
+/* response_retry_after_s - what the Retry-After that was set says; 0: none was. */
+int64_t response_retry_after_s(const struct request *req);
+
 /* response_is_committed - the head is out; status and headers cannot change any more. */
 bool response_is_committed(const struct request *req);
 /* response_status_sent, response_bytes_sent - for the log. */

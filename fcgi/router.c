@@ -94,6 +94,8 @@ void router_normalize(struct request *req, struct slice request_uri, struct slic
 
         if (slice_eq_z(segment, "v1beta") || slice_eq_z(segment, "v1alpha"))
             req->saw_v1beta = true;
+        else if (req->saw_v1beta && slice_eq_z(segment, "openai"))
+            req->saw_v1beta = false; /* the alias of the OpenAI paths */
         else if (!slice_eq_z(segment, "v1"))
             break;
         req->saw_version = true;
@@ -200,6 +202,28 @@ static bool is_rest_param(struct slice pattern)
     return is_param(pattern) && pattern.n > 5 && memcmp(pattern.p + pattern.n - 4, "...", 3) == 0;
 }
 
+/* {name...}:verb: the part of the pattern with its colon; p NULL when it is none. */
+static struct slice verb_of(struct slice *pattern)
+{
+    const char *brace = memrchr(pattern->p, '}', pattern->n);
+    struct slice verb = {NULL, 0};
+
+    if (brace == NULL || brace + 1 == pattern->p + pattern->n || brace[1] != ':')
+        return verb;
+    verb = (struct slice){brace + 1, (size_t)(pattern->p + pattern->n - brace - 1)};
+    pattern->n -= verb.n;
+    return verb;
+}
+
+/* Takes the verb off the end of a path. False: it does not end so. */
+static bool take_verb(struct slice *path, struct slice verb)
+{
+    if (path->n <= verb.n || memcmp(path->p + path->n - verb.n, verb.p, verb.n) != 0)
+        return false;
+    path->n -= verb.n;
+    return true;
+}
+
 /* Decoded into the arena when there is something to decode. False: not a name that anything here
  * can have. */
 static bool decode_param(struct request *req, struct slice raw, struct slice *out)
@@ -241,17 +265,22 @@ static bool match(const struct route *route, struct request *req)
     for (;;) {
         struct slice pattern = next_segment(&pattern_rest);
         struct slice segment = next_segment(&path_rest);
+        struct slice verb, whole;
 
         if (pattern.p == NULL || segment.p == NULL)
             return pattern.p == NULL && segment.p == NULL;
+        verb = verb_of(&pattern);
         if (!is_param(pattern)) {
             if (pattern.n != segment.n || memcmp(pattern.p, segment.p, segment.n) != 0)
                 return false;
             continue;
         }
         assert(params_n < REQUEST_PARAMS_MAX);
-        if (is_rest_param(pattern))
-            return decode_param(req, join_rest(segment, path_rest), &req->params[params_n]);
+        if (is_rest_param(pattern)) {
+            whole = join_rest(segment, path_rest);
+            return (verb.n == 0 || take_verb(&whole, verb)) &&
+                   decode_param(req, whole, &req->params[params_n]);
+        }
         if (!decode_param(req, segment, &req->params[params_n]))
             return false;
         params_n++;

@@ -1,7 +1,8 @@
 /* router - finds the row of the route table for a request, enforces the row's preconditions, calls its handler.
  *
  * The table is constant and belongs to handlers/routes.c. Any run of leading v1, v1beta, v1alpha segments was dropped before (clients double
- * them). Patterns are literal segments and {name}; a last {name...} matches the rest with its slashes. Any thread. */
+ * them). An `openai` segment behind v1beta is dropped, too: that is the alias of the OpenAI paths. Patterns are literal segments and {name}; a last {name...}
+ * matches the rest with its slashes, {name...}:verb what stands before that verb. Any thread. */
 #ifndef AIPASS_FCGI_ROUTER_H
 #define AIPASS_FCGI_ROUTER_H
 

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/amount.h"
 #include "fcgi/response.h"
+#include "handlers/model_capability.h"
 #include "handlers/upkeep.h"
 
 #include <inttypes.h>
@@ -21,8 +22,11 @@ static bool is_streaming(const struct attempt *a)
 static struct translation *new_translation(const struct attempt *a)
 {
     const struct answer *answer = a->answer;
+    const struct capability *capability = capability_of(answer->req->arena, a->route->capability);
+    if (capability == NULL)
+        return NULL;
     return translation_new(answer->req->arena, answer->format, a->provider_format, answer->in,
-                           &capability_default);
+                           capability);
 }
 
 static enum err attach(struct attempt *a)
@@ -83,6 +87,7 @@ static enum err end_stream(struct attempt *a, struct slice last)
 {
     struct answer *answer = a->answer;
     bool is_gone = answer->gone_since_ms != 0;
+    answer->note(answer, &a->reader, a->route, a->key);
     if (!answer->in->is_stream) {
         a->body = last;
         return ERR_OK;
@@ -317,7 +322,7 @@ static enum err fill_spec(struct attempt *a, struct splice *body, struct transfe
     enum err e = write_body(a, body);
     if (e != ERR_OK)
         return e;
-    const char *path = a->provider_format->path(arena, a->route->upstream_name, is_stream);
+    const char *path = a->provider_format->path(arena, a->route->upstream_name, answer->in);
     if (path == NULL)
         return ERR_MEMORY;
     *spec = (struct transfer_spec){
@@ -389,9 +394,8 @@ static enum err finish(struct attempt *a, enum err e)
         return error_of_status(a->status);
     }
     e = a->reader.ops->read_whole(&a->reader, buf_slice(&a->whole), &a->body);
-    if (e != ERR_OK || !a->answer->in->is_stream)
-        return e;
-    e = end_stream(a, a->body);
+    if (e == ERR_OK)
+        e = end_stream(a, a->body);
     return e != ERR_OK ? e : flush_written(a);
 }
 

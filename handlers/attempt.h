@@ -11,13 +11,18 @@
 #include "upstream/transfer.h"
 
 /* What stays the same over the attempts of one request. */
+struct relay_spec;
 struct answer {
     struct request *req;
+    const struct relay_spec *spec;
     const struct app *app;
     const struct format *format; /* the client's */
     const struct format_request *in;
     const struct catalog_model *model;
     struct bill *bill;
+    /* note - called once when the answer is complete, before its last bytes leave. */
+    void (*note)(struct answer *answer, const struct reader *reader,
+                 const struct catalog_route *route, const struct catalog_channel_key *key);
     bool is_begun;         /* a provider's byte went to the client: no other channel may be tried */
     int64_t gone_since_ms; /* when the client was seen to have left; 0: it is there */
 };

@@ -202,7 +202,7 @@ static struct usage usage_of(const struct counts *c)
         .output = c->out_all,
         .reasoning = c->out_think,
         .is_known = c->is_known,
-        .is_estimated = !c->is_known,
+        .is_estimated = !c->is_known || c->is_estimated,
     };
 }
 
@@ -258,7 +258,7 @@ static void charge(struct bill *b, const struct reader *reader)
     slice_copy_z(row->finish_reason, sizeof(row->finish_reason), slice_of(reader->finish_reason));
     slice_copy_z(row->service_tier, sizeof(row->service_tier), slice_of(reader->service_tier));
     slice_copy_z(row->usage_method, sizeof(row->usage_method),
-                 slice_of(counts.is_known ? "provider" : COUNTS_ESTIMATE_METHOD));
+                 slice_of(row->usage.is_estimated ? COUNTS_ESTIMATE_METHOD : "provider"));
 }
 
 int64_t bill_quote(const struct bill *b, const struct reader *reader)

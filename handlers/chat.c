@@ -1,9 +1,15 @@
 #include "handlers/chat.h"
 
 #include "handlers/relay.h"
-#include "upstream/format.h"
 
 void chat_completions(struct request *req)
 {
-    relay_run(req, &format_openai_chat, &(struct format_call){.body = req->body});
+    relay_run(req,
+              &(struct relay_spec){.format = &format_openai_chat, .call = {.body = req->body}});
+}
+
+void chat_legacy(struct request *req)
+{
+    relay_run(req, &(struct relay_spec){.format = &format_openai_completions,
+                                        .call = {.body = req->body}});
 }

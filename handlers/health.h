@@ -1,4 +1,4 @@
-/* health - /healthz: the process answers; /readyz: it can serve, proven by a real query and the state of its journal. For monitors; no key. */
+/* health - /healthz: the process answers; /readyz: it can serve, proven by a real query and the state of its journal. For monitors; no key. /api/hello: what Claude Code asks at its start. */
 #ifndef AIPASS_HANDLERS_HEALTH_H
 #define AIPASS_HANDLERS_HEALTH_H
 
@@ -6,5 +6,6 @@
 
 route_handler_fn health_live;
 route_handler_fn health_ready;
+route_handler_fn health_hello;
 
 #endif

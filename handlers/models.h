@@ -1,4 +1,6 @@
-/* models - GET /v1/models and /v1/models/{id}: what this key may use now, in OpenAI's shape. Free, and outside all limits. */
+/* models - GET /v1/models and /v1/models/{id}: what this key may use now, in the shape of the asker (asker.h). Free, and outside all limits.
+ *
+ * Beside the members of each format: context length, largest output, what this customer pays (USD per million tokens, as text, before the multiplier), and capabilities. */
 #ifndef AIPASS_HANDLERS_MODELS_H
 #define AIPASS_HANDLERS_MODELS_H
 

@@ -22,8 +22,8 @@ struct target {
 struct relay {
     struct answer answer;
     struct bill bill;
-    struct format_request in;
-    const struct catalog *catalog;
+    struct relay_read read;
+    struct relay_pin pin;
     struct candidate *candidates;
     struct target *targets;
     size_t candidates_n;
@@ -66,31 +66,38 @@ enum err relay_read_catalog(struct request *req, const struct catalog **out)
     return e == ERR_OK ? ERR_OK : request_fail(req, e, NULL, NULL);
 }
 
-/* Reads the body and finds the model; answers what is wrong with either. */
-static enum err read_request(struct relay *r, const struct format_call *call)
+enum err relay_read_request(struct request *req, const struct format *format,
+                            const struct format_call *call, struct relay_read *out)
 {
-    struct request *req = r->answer.req;
     struct fault fault = {NULL, NULL};
-    enum err e = r->answer.format->read_request(call, req->arena, &r->in, &fault);
+    enum err e = format->read_request(call, req->arena, &out->in, &fault);
     if (e != ERR_OK)
         return request_fail(req, e, fault.param, fault.text != NULL ? "%s" : NULL, fault.text);
-    e = relay_read_catalog(req, &r->catalog);
+    out->in.verb = call->verb;
+    e = relay_read_catalog(req, &out->catalog);
     if (e != ERR_OK)
         return e;
-    r->answer.model = catalog_find_model(r->catalog, r->in.model);
-    if (r->answer.model == NULL)
+    out->model = catalog_find_model(out->catalog, out->in.model);
+    if (out->model == NULL)
         return request_fail(req, ERR_NO_MODEL, "model",
                             "The model `%.*s` does not exist or you do not have access to it.",
-                            SLICE_FMT(r->in.model));
-    if (!key_may_use(admit_key(req), r->answer.model->id))
+                            SLICE_FMT(out->in.model));
+    if (!key_may_use(admit_key(req), out->model->id))
         return request_fail(req, ERR_FORBIDDEN, "model", "This API key may not use the model `%s`.",
-                            r->answer.model->name);
+                            out->model->name);
     return ERR_OK;
 }
 
-static bool can_carry(const struct format *client, const struct format *provider)
+/* A call with a verb of its own has no meaning elsewhere. */
+static bool can_carry(const struct relay *r, const struct catalog_channel *channel)
 {
-    return provider != NULL && (provider == client || provider->encode_request != NULL);
+    const struct format *client = r->answer.format;
+    const struct format *provider = format_find(channel->format);
+    if (r->pin.channel_id != 0 && channel->id != r->pin.channel_id)
+        return false;
+    if (provider == client)
+        return true;
+    return provider != NULL && provider->encode_request != NULL && r->read.in.verb == NULL;
 }
 
 /* Every enabled channel whose format the request can be carried to, with each of its keys. */
@@ -109,10 +116,12 @@ static enum err list_candidates(struct relay *r)
     for (size_t i = 0; i < model->routes_n; i++) {
         const struct catalog_route *route = &model->routes[i];
         const struct catalog_channel *channel = route->channel;
-        if (!can_carry(r->answer.format, format_find(channel->format)))
+        if (!can_carry(r, channel))
             continue;
         for (size_t k = 0; k < channel->keys_n && r->candidates_n < n; k++) {
             const struct catalog_channel_key *key = &channel->keys[k];
+            if (r->pin.key_id != 0 && key->id != r->pin.key_id)
+                continue;
             r->targets[r->candidates_n] = (struct target){route, key};
             r->candidates[r->candidates_n++] = (struct candidate){
                 .channel_id = channel->id,
@@ -227,7 +236,7 @@ static void mark_tried(struct relay *r, size_t pick, enum err e)
 static void try_channels(struct relay *r)
 {
     struct answer *answer = &r->answer;
-    uint64_t affinity = hash_64(r->in.affinity, (uint64_t)admit_key(answer->req)->account_id);
+    uint64_t affinity = hash_64(r->read.in.affinity, (uint64_t)admit_key(answer->req)->account_id);
     struct attempt a = {0};
     struct slice body = {NULL, 0};
     enum err e = ERR_NO_CHANNEL;
@@ -248,7 +257,15 @@ static void try_channels(struct relay *r)
     attempt_clear(&a);
 }
 
-void relay_run(struct request *req, const struct format *format, const struct format_call *call)
+static void note_answer(struct answer *answer, const struct reader *reader,
+                        const struct catalog_route *route, const struct catalog_channel_key *key)
+{
+    const struct relay_spec *spec = answer->spec;
+    if (spec->note != NULL)
+        spec->note(answer->req, reader, &(struct relay_pin){route->channel->id, key->id});
+}
+
+void relay_run(struct request *req, const struct relay_spec *spec)
 {
     struct relay *r = arena_alloc(req->arena, sizeof(*r));
     if (r == NULL) {
@@ -256,17 +273,25 @@ void relay_run(struct request *req, const struct format *format, const struct fo
         return;
     }
     const struct app *app = app_of(req);
-    r->answer =
-        (struct answer){.req = req, .app = app, .format = format, .in = &r->in, .bill = &r->bill};
     upkeep_wake(app->upkeep);
-    if (read_request(r, call) != ERR_OK)
+    if (relay_read_request(req, spec->format, &spec->call, &r->read) != ERR_OK)
+        return;
+    r->answer = (struct answer){.req = req,
+                                .app = app,
+                                .spec = spec,
+                                .format = spec->format,
+                                .in = &r->read.in,
+                                .model = r->read.model,
+                                .bill = &r->bill,
+                                .note = note_answer};
+    if (spec->pin != NULL && spec->pin(req, &r->read.in, &r->pin) != ERR_OK)
         return;
     enum err e = list_candidates(r);
     if (e != ERR_OK) {
         request_fail(req, e, NULL, NULL);
         return;
     }
-    if (bill_open(&r->bill, req, r->answer.model, format, &r->in) != ERR_OK)
+    if (bill_open(&r->bill, req, r->answer.model, spec->format, &r->read.in) != ERR_OK)
         return;
     try_channels(r);
 }

@@ -91,6 +91,7 @@ struct tool {
     enum tool_kind kind;
     const char *at;
     struct slice name;
+    struct slice space;       /* the namespace that name begins with (Responses); p NULL: none */
     struct slice description; /* p NULL: none */
     struct slice schema;      /* raw JSON object; p NULL: none */
     struct slice grammar;     /* raw JSON `format` of a custom tool; p NULL: free text */

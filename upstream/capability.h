@@ -32,6 +32,7 @@ struct capability {
     unsigned efforts; /* bit (1 << enum effort) for each word that it accepts; 0: all */
     int64_t budget_min, budget_max; /* THINK_STYLE_BUDGET */
     bool thinks_always;             /* thinking cannot be switched off */
+    bool thinks_between_tools;      /* Anthropic: switched off by between_tools, not by disabled */
     bool has_sampling;              /* temperature, top_p, top_k */
     bool has_tools;
     bool has_forced_tools;          /* tool_choice any and one */

@@ -104,11 +104,12 @@ static enum err read_request(const struct format_call *call, struct arena *a,
     return e;
 }
 
-static const char *path(struct arena *a, const char *upstream_model, bool is_stream)
+static const char *path(struct arena *a, const char *upstream_model,
+                        const struct format_request *in)
 {
     (void)a;
     (void)upstream_model;
-    (void)is_stream;
+    (void)in;
     return "/completions";
 }
 

@@ -20,6 +20,7 @@ struct counts {
     int64_t out_all;     /* output, thinking included */
     int64_t out_think;   /* thinking, inside out_all */
     bool is_known;       /* the provider told it; an explicit 0 is known */
+    bool is_estimated;   /* with is_known: the output was cut and is what was seen of it */
 };
 
 #define COUNTS_ESTIMATE_METHOD "bytes4"

@@ -40,7 +40,8 @@ struct event {
     enum part_kind
         part_kind; /* of BEGIN; PART_TEXT, THINKING, CALL, REFUSAL, IMAGE, AUDIO, OPAQUE */
     struct slice text;
-    struct slice id, name; /* START: id; BEGIN of a call: both; p NULL: none */
+    /* START: id; BEGIN of a call: both; SEAL: id of the item that it is bound to; p NULL: none */
+    struct slice id, name;
     struct slice mime;
     struct slice seal; /* BEGIN of a call: a signature that belongs to it (Gemini); p NULL: none */
     struct slice code; /* ERROR: the provider's code or type */

@@ -7,8 +7,8 @@
 #define SCRATCH_MAX ((size_t)1 << 30) /* what is copied was bounded when it was received */
 
 static const struct format *const formats[] = {
-    &format_openai_chat,
-    &format_openai_completions,
+    &format_openai_chat, &format_openai_completions, &format_openai_responses, &format_anthropic,
+    &format_gemini,
 };
 
 const struct format *format_find(const char *name)

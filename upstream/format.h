@@ -33,12 +33,16 @@ struct format_call {
     struct slice model; /* from the path (Gemini), decoded; p NULL: it stands in the body */
     bool is_stream;     /* from the path (Gemini); else the body says it */
     bool is_array;      /* Gemini: the stream is wanted as one JSON array, not as events */
+    /* another call with a body of this format, that only a provider of the same format can serve:
+     * "compact" (Responses), "embedContent", "batchEmbedContents" (Gemini); NULL: the ordinary one */
+    const char *verb;
 };
 
 /* What the gateway needs of a client's request. */
 struct format_request {
     struct slice body;
-    bool is_array; /* of the call */
+    bool is_array;    /* of the call */
+    const char *verb; /* of the call */
     /* for the format itself: what its read_request keeps for write_request; NULL: nothing */
     void *own;
     const struct jmember *members; /* top level, in order */
@@ -162,7 +166,8 @@ struct format {
                              struct format_request *out, struct fault *fault);
     /* path - what is appended to a channel's base URL, in the arena or a literal; NULL when memory
      * is out. */
-    const char *(*path)(struct arena *a, const char *upstream_model, bool is_stream);
+    const char *(*path)(struct arena *a, const char *upstream_model,
+                        const struct format_request *in);
     /* write_request - the same request for one target. ERR_MEMORY; ERR_FORMAT: the value of one of
      * the target's edits is no JSON. */
     enum err (*write_request)(const struct format_request *r, const struct format_target *t,

@@ -293,11 +293,12 @@ enum err chat_write_stream_error(const struct reader *r, struct buf *b, enum err
     return e;
 }
 
-static const char *path(struct arena *a, const char *upstream_model, bool is_stream)
+static const char *path(struct arena *a, const char *upstream_model,
+                        const struct format_request *in)
 {
     (void)a;
     (void)upstream_model;
-    (void)is_stream;
+    (void)in;
     return "/chat/completions";
 }
 

@@ -7,7 +7,7 @@
  * redacted thinking, else -. A Gemini client's signatures are bytes in base64: the whole envelope is
  * wrapped once more for it, and taken apart here by its beginning. */
 #define PREFIX        "aip1."
-#define PREFIX_BASE64 "YWlwMS4" /* what every base64 of an envelope begins with */
+#define PREFIX_BASE64 "YWlwMS" /* what the base64 of every envelope begins with */
 #define ENVELOPE_MAX  (4 << 20)
 
 static const char *const words[] = {

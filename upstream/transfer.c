@@ -192,6 +192,8 @@ static enum err set_body(struct exchange *x)
     long buffer;
     enum err e;
 
+    if (curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, x->spec->method))
+        return ERR_MEMORY;
     if (!body)
         return curl_easy_setopt(c, CURLOPT_HTTPGET, 1L) ? ERR_MEMORY : ERR_OK;
     e = upload_init(&x->upload, body, &text);

@@ -54,6 +54,7 @@ struct transfer_ops {
 
 struct transfer_spec {
     const char *url;
+    const char *method; /* NULL: POST with a body, else GET */
     /* "Name: value", the auth header among them; they must outlive the exchange. Without a
      * Content-Type among them the body is sent as application/json. */
     const char *headers[TRANSFER_HEADERS_MAX];

@@ -163,13 +163,14 @@ static enum err pass(struct translation *x, const struct event *e)
     return x->from->encode_event(&x->encoder, e);
 }
 
-/* The signature for this client; p NULL when there is none. */
-static enum err wrap(struct translation *x, struct slice payload, bool is_redacted,
+/* The signature for this client; p NULL when there is none. id: of the item it came in. */
+static enum err wrap(struct translation *x, struct slice payload, struct slice id, bool is_redacted,
                      struct slice *out)
 {
     struct seal seal = {.vendor = x->to->vendor,
                         .model = slice_of(x->plan.model),
                         .payload = payload,
+                        .id = id,
                         .is_redacted = is_redacted};
 
     *out = (struct slice){NULL, 0};
@@ -205,7 +206,7 @@ static enum err begin_call(struct translation *x, struct event *e)
             return ERR_MEMORY;
         e->id = slice_of(id);
     }
-    err = wrap(x, e->seal, false, &e->seal);
+    err = wrap(x, e->seal, (struct slice){NULL, 0}, false, &e->seal);
     return err ? err : pass(x, e);
 }
 
@@ -330,7 +331,7 @@ static enum err on_event(void *ctx, const struct event *event)
     case EV_DELTA:
         return delta(x, &e);
     case EV_SEAL:
-        err = wrap(x, e.text, e.is_redacted, &e.text);
+        err = wrap(x, e.text, e.id, e.is_redacted, &e.text);
         return err || !e.text.p ? err : pass(x, &e);
     case EV_END:
         return end_part(x, &e);

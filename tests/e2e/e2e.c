@@ -39,12 +39,15 @@ static const struct run runs[] = {
     {"answers",
      true,             {0},
      {&part_chat, &part_stream, &part_override, &part_gone, &part_failover, &part_error, &part_key,
-      &part_path, &part_canary, &part_drain}                                                  },
-    {"money",   true,  {.webs = 2},      {&part_race, &part_drain}                            },
-    {"sales",   true,  {.webs = 2},      {&part_price, &part_redeem, &part_limit, &part_drain}},
-    {"crash",   false, {0},              {&part_crash}                                        },
-    {"outage",  false, {0},              {&part_outage}                                       },
-    {"cgi",     true,  {.is_cgi = true}, {&part_cgi}                                          },
+      &part_path, &part_canary, &part_drain}                             },
+    {"money",   true,  {.webs = 2},      {&part_race, &part_drain}       },
+    {"sales",
+     true,             {.webs = 2},
+     {&part_price, &part_redeem, &part_catalog, &part_limit, &part_drain}},
+    {"pairs",   true,  {0},              {&part_translate, &part_drain}  },
+    {"crash",   false, {0},              {&part_crash}                   },
+    {"outage",  false, {0},              {&part_outage}                  },
+    {"cgi",     true,  {.is_cgi = true}, {&part_cgi}                     },
 };
 
 static const struct run *current;

@@ -13,7 +13,7 @@
 #include <string.h>
 
 enum {
-    RING_TEXTS = 64,
+    RING_TEXTS = 1024,
     TEXT_MAX = 1 << 16,
     CONNECT_MS = 5000,
     POLL_MS = 20,

@@ -59,7 +59,7 @@ void http_many(const struct http_call *calls, struct http_reply *replies, size_t
 void http_reply_clear(struct http_reply *reply);
 
 /* http_header - the value of a header of the reply, name in lower case; NULL when absent. From a
- * ring of static buffers per thread: good for the next 64 calls of this header. */
+ * ring of static buffers per thread: good for the next 1024 calls of this header. */
 const char *http_header(const struct http_reply *reply, const char *name);
 
 /* http_event_data - data of event i as text; "" past the end. Same ring. */

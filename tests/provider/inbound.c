@@ -104,6 +104,8 @@ static int read_header(struct inbound *in, struct span name, struct span value)
         in->authorization = value;
     } else if (span_is_nocase(name, "x-api-key")) {
         in->api_key = value;
+    } else if (span_is_nocase(name, "x-goog-api-key")) {
+        in->goog_key = value;
     } else if (span_is_nocase(name, "x-sim")) {
         in->control = value;
     }
@@ -251,6 +253,32 @@ void inbound_clear(struct inbound *in)
     bytes_clear(&in->body);
 }
 
+struct span inbound_header(struct span head, const char *name)
+{
+    struct span its_name;
+    struct span value;
+    size_t at = 0;
+    while (inbound_next_header(head, &at, &its_name, &value))
+        if (span_is_nocase(its_name, name))
+            return value;
+    return (struct span){"", 0};
+}
+
+/* The value of key= in the query. */
+static struct span query_key(struct span target)
+{
+    const char *end = target.at + target.len;
+    const char *at = memchr(target.at, '?', target.len);
+    while (at != NULL && ++at < end) {
+        const char *next = memchr(at, '&', (size_t)(end - at));
+        size_t len = (size_t)((next != NULL ? next : end) - at);
+        if (len > 4 && memcmp(at, "key=", 4) == 0)
+            return (struct span){at + 4, len - 4};
+        at = next;
+    }
+    return (struct span){"", 0};
+}
+
 struct span inbound_key(const struct inbound *in)
 {
     static const char scheme[] = "Bearer ";
@@ -258,5 +286,7 @@ struct span inbound_key(const struct inbound *in)
     struct span key = in->authorization;
     if (key.len > len && strncasecmp(key.at, scheme, len) == 0)
         return (struct span){key.at + len, key.len - len};
-    return in->api_key;
+    if (in->api_key.len > 0)
+        return in->api_key;
+    return in->goog_key.len > 0 ? in->goog_key : query_key(in->target);
 }

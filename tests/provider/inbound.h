@@ -31,10 +31,11 @@ struct inbound {
     struct span target; /* path and query; with the method and the headers below it points into
                            head and is valid once the head is complete */
     struct span authorization;
-    struct span api_key; /* x-api-key */
-    struct span control; /* x-sim */
-    int minor_version;   /* HTTP/1.x */
-    int fault_status;    /* in state BAD: the HTTP status that says so */
+    struct span api_key;  /* x-api-key */
+    struct span goog_key; /* x-goog-api-key */
+    struct span control;  /* x-sim */
+    int minor_version;    /* HTTP/1.x */
+    int fault_status;     /* in state BAD: the HTTP status that says so */
     bool is_keep_alive;
     bool wants_continue; /* Expect: 100-continue */
     bool is_chunked;
@@ -59,7 +60,11 @@ void inbound_clear(struct inbound *in);
  * 0 to begin. name, value: out, trimmed. False at the end. */
 bool inbound_next_header(struct span head, size_t *at, struct span *name, struct span *value);
 
-/* inbound_key - the API key of the request: the Bearer token, else x-api-key; empty when none. */
+/* inbound_header - the value of the first header field of that name; empty when there is none. */
+struct span inbound_header(struct span head, const char *name);
+
+/* inbound_key - the API key of the request: the Bearer token, else x-api-key, else x-goog-api-key,
+ * else key= in the query; empty when none. */
 struct span inbound_key(const struct inbound *in);
 
 #endif

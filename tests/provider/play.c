@@ -37,6 +37,22 @@ static const char *reason_of(int status)
     return "Status";
 }
 
+/* What tells of the channel's account, and would mislead or betray it if a client saw it. */
+static const char secret_headers[] =
+    "\r\nopenai-organization: org-of-the-channel"
+    "\r\nopenai-project: proj_of_the_channel"
+    "\r\nanthropic-organization-id: 11111111-2222-3333-4444-555555555555"
+    "\r\nanthropic-ratelimit-unified-status: allowed_warning"
+    "\r\nanthropic-ratelimit-unified-5h-utilization: 0.97"
+    "\r\nanthropic-ratelimit-unified-reset: 1900000000"
+    "\r\nanthropic-ratelimit-requests-remaining: 7"
+    "\r\nx-ratelimit-remaining-requests: 7"
+    "\r\nx-codex-primary-used-percent: 97"
+    "\r\nx-codex-plan-type: team"
+    "\r\nx-goog-quota-user: user-of-the-channel"
+    "\r\ncf-ray: 8f00000000000000-FRA"
+    "\r\nSet-Cookie: __cf_bm=of-the-channel; path=/; HttpOnly";
+
 /* The Date header, made once a second. */
 static const char *date_line(void)
 {
@@ -97,9 +113,14 @@ static void put_response_head(const struct play *p, struct bytes *out)
     bytes_puts(out, date_line());
     bytes_puts(out, "Content-Type: ");
     bytes_puts(out, p->content_type);
-    bytes_puts(out, "\r\nx-request-id: req_");
+    bytes_puts(out, "\r\n");
+    bytes_puts(out, p->format != NULL && p->format->id_header != NULL ? p->format->id_header
+                                                                      : "x-request-id");
+    bytes_puts(out, ": req_");
     bytes_puts(out, id);
-    if (p->stage == PLAY_EVENTS)
+    if (s->has_secrets)
+        bytes_puts(out, secret_headers);
+    if (p->stage == PLAY_EVENTS && !p->answer.is_array)
         bytes_puts(out, "\r\nCache-Control: no-cache");
     if (p->format != NULL && s->retry_after[0] != 0) {
         bytes_puts(out, "\r\nRetry-After: ");
@@ -136,6 +157,9 @@ static void put_framed(const struct play *p, const char *data, size_t len, struc
 
 static enum play_verdict play_end(struct play *p, struct bytes *out)
 {
+    /* An array that is cut gets no closing bracket. */
+    if (p->stage == PLAY_EVENTS && p->answer.is_array && p->answer.events > 0 && !p->is_unfinished)
+        put_framed(p, "\n]", 2, out);
     if (p->is_chunked)
         bytes_puts(out, "0\r\n\r\n");
     return play_over(p, PLAY_END);
@@ -149,6 +173,13 @@ static void put_event(struct play *p, const char *name, struct bytes *out)
     bool is_first = p->first_event_us == 0;
     const char *line_end = is_split ? "\r\n" : "\n";
     event.len = 0;
+    if (p->answer.is_array) {
+        bytes_puts(&event, p->answer.events++ == 0 ? "[" : "\n,\n");
+        bytes_put(&event, p->body.data, p->body.len);
+        put_framed(p, event.data, event.len, out);
+        return;
+    }
+    p->answer.events++;
     if (is_split && is_first)
         bytes_puts(&event, "\xef\xbb\xbf");
     if (name != NULL) {
@@ -163,13 +194,41 @@ static void put_event(struct play *p, const char *name, struct bytes *out)
     put_framed(p, event.data, event.len, out);
 }
 
-/* The fault that the script asks for, in the format's shape, in p->body. */
-static void write_error(struct play *p, int status)
+/* The fault that the script asks for. */
+static struct fault fault_of(const struct play *p, int status)
 {
     const struct script *s = &p->answer.script;
-    struct fault fault = {status, s->error_message, s->error_type, s->error_code};
+    return (struct fault){status, s->error_message, s->error_type, s->error_code, s->retry_after};
+}
+
+/* The status that an error inside an answer names. */
+static int inner_status(const struct play *p)
+{
+    int64_t status = p->answer.script.error_status;
+    return status == SCRIPT_UNSET ? 500 : (int)status;
+}
+
+/* An error in the format's shape, in p->body. */
+static void write_error(struct play *p, int status)
+{
+    struct fault fault = fault_of(p, status);
     p->body.len = 0;
+    bytes_puts(&p->body, p->answer.is_array ? "[" : "");
     p->format->error(&fault, &p->body);
+    bytes_puts(&p->body, p->answer.is_array ? "]" : "");
+}
+
+/* The event that ends a stream with an error. */
+static void put_failure(struct play *p, struct bytes *out)
+{
+    struct fault fault = fault_of(p, inner_status(p));
+    const char *name = NULL;
+    p->body.len = 0;
+    if (p->format->fail != NULL)
+        name = p->format->fail(&p->answer, &fault, &p->body);
+    else
+        p->format->error(&fault, &p->body);
+    put_event(p, name, out);
 }
 
 /* Whether the event that comes now is the N-th: the N-th content chunk, or the first event for
@@ -189,6 +248,7 @@ static enum play_verdict next_event(struct play *p, int64_t now_us, struct bytes
     enum event_kind kind = p->format->next_kind(a);
     if (stop_find(s, &stop) && a->pieces_sent >= stop.at) {
         p->is_cut_short = true;
+        p->is_unfinished = true;
         return stop.is_ended ? play_end(p, out) : play_over(p, stop.verdict);
     }
     if (kind == EVENT_NONE)
@@ -199,8 +259,7 @@ static enum play_verdict next_event(struct play *p, int64_t now_us, struct bytes
             return PLAY_WAIT;
     }
     if (is_event(p, s->error_at, kind)) {
-        write_error(p, 500);
-        put_event(p, NULL, out);
+        put_failure(p, out);
         p->is_cut_short = true;
         p->is_keep_alive = false;
         return play_end(p, out);
@@ -224,12 +283,12 @@ static enum play_verdict next_rest(struct play *p, struct bytes *out)
     struct answer *a = &p->answer;
     struct stop stop;
     if (p->format == NULL || p->status != 200 || !stop_find(&a->script, &stop) ||
-        stop.at > a->pieces * a->tracks) {
+        stop.at > a->all_pieces) {
         put_framed(p, p->body.data, p->body.len, out);
-        a->pieces_sent = a->pieces * a->tracks;
+        a->pieces_sent = a->all_pieces;
         return play_end(p, out);
     }
-    uint64_t parts = (uint64_t)(a->pieces * a->tracks) + 1;
+    uint64_t parts = (uint64_t)a->all_pieces + 1;
     size_t share = (size_t)((unsigned __int128)p->body.len * (uint64_t)stop.at / parts);
     put_framed(p, p->body.data, share, out);
     a->pieces_sent = stop.at;
@@ -248,7 +307,7 @@ static void write_whole(struct play *p)
     }
     p->is_cut_short = s->error_at != SCRIPT_UNSET;
     if (p->is_cut_short)
-        write_error(p, 500);
+        write_error(p, inner_status(p));
     else
         p->format->whole(&p->answer, &p->body);
     if (s->malformed_at != SCRIPT_UNSET)
@@ -259,12 +318,13 @@ static void write_whole(struct play *p)
 
 static enum play_verdict next_head(struct play *p, struct bytes *out)
 {
-    bool is_stream = p->format != NULL && p->status == 200 && p->answer.is_stream;
+    bool is_stream = p->format != NULL && p->status == 200 && p->answer.is_stream &&
+                     p->format->write != NULL;
     p->stage = is_stream ? PLAY_EVENTS : PLAY_REST;
     p->is_unsized = is_stream;
-    if (is_stream)
+    if (is_stream && !p->answer.is_array)
         p->content_type = "text/event-stream; charset=utf-8";
-    else if (p->format != NULL)
+    else if (p->format != NULL && !is_stream)
         write_whole(p);
     p->is_chunked = p->is_unsized && p->minor_version > 0;
     if (p->is_unsized && !p->is_chunked)
@@ -324,7 +384,8 @@ void play_reset(struct play *p)
     struct bytes body = p->body;
     bytes_reset(&body);
     answer_clear(&p->answer);
-    *p = (struct play){.body = body};
+    memset(p, 0, sizeof(*p));
+    p->body = body;
 }
 
 void play_clear(struct play *p)

@@ -33,7 +33,8 @@ struct play {
     bool is_keep_alive; /* may be turned off by the script */
     bool is_unsized;    /* the body's length is not said in the head */
     bool is_chunked;
-    bool is_cut_short; /* the script ended the answer before its end */
+    bool is_unfinished; /* an array gets no closing bracket */
+    bool is_cut_short;  /* the script ended the answer before its end */
     int64_t begun_us;
     int64_t first_event_us;
     int64_t due_us;

@@ -5,6 +5,8 @@
 #include "tests/provider/conn.h"
 
 #include "tests/provider/answer.h"
+#include "tests/provider/responses.h"
+#include "tests/provider/seal.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -59,12 +61,20 @@ static void print_help(FILE *out)
           "  --key KEY            require this API key\n"
           "  --models A,B         names that GET /models lists\n"
           "  --default CONTROLS   controls of every request, overridden by its own\n"
+          "  --organisation NAME  whose signatures and encrypted content these are (demo)\n"
           "  --keep-bodies        keep bodies above 64 kB for /_last too\n"
           "  --die-with-parent    end when the parent process ends\n"
           "  --help               print this\n"
           "\n"
-          "POST .../chat/completions, GET .../models; GET /_tally, POST /_tally/reset,\n"
-          "GET /_last?n=K tell what was received.\n"
+          "Whatever stands before these paths:\n"
+          "  OpenAI     POST /chat/completions; POST /responses, /responses/compact and\n"
+          "             /responses/input_tokens, GET and DELETE /responses/ID\n"
+          "  Anthropic  POST /messages, /messages/count_tokens\n"
+          "  Gemini     POST /models/NAME:generateContent, :streamGenerateContent (?alt=sse),\n"
+          "             :countTokens, :embedContent, :batchEmbedContents\n"
+          "  all        GET /models\n"
+          "GET /_tally, POST /_tally/reset, GET /_last?n=K tell what was received. Requests are\n"
+          "checked as the real API checks them: 400 names what is wrong.\n"
           "\n"
           "Controls, key=value separated by commas, in the header x-sim, in the model's name\n"
           "behind '@', or in the last user message as [[sim key=value]]; N counts content\n"
@@ -105,6 +115,9 @@ static bool read_option(int letter, struct options *o, struct sim *sim)
     case 'k':
         sim->key = optarg;
         return true;
+    case 'o':
+        seal_set_organisation(optarg);
+        return true;
     case 'm':
         sim->models = optarg;
         return true;
@@ -135,6 +148,7 @@ static bool read_options(int argc, char **argv, struct options *o, struct sim *s
         {"tls-key",         required_argument, NULL, 'y'},
         {"key",             required_argument, NULL, 'k'},
         {"models",          required_argument, NULL, 'm'},
+        {"organisation",    required_argument, NULL, 'o'},
         {"default",         required_argument, NULL, 'd'},
         {"keep-bodies",     no_argument,       NULL, 'b'},
         {"die-with-parent", no_argument,       NULL, 'P'},
@@ -299,6 +313,7 @@ int main(int argc, char **argv)
     tally_clear(&sim.tally);
     history_clear(&sim.history);
     timers_clear(&sim.timers);
+    responses_kept_clear();
     SSL_CTX_free(sim.tls);
     return 0;
 }

@@ -37,7 +37,11 @@ static const struct control controls[] = {
     {"cached",      COUNT, AT(cached),        0,   TOKENS_MAX, "cached prompt tokens reported"},
     {"reasoning",   COUNT, AT(reasoning),     0,   TOKENS_MAX, "reasoning tokens reported"},
     {"cache_write", COUNT, AT(cache_write),   0,   TOKENS_MAX, "cache write tokens reported"},
-    {"usage",       USAGE, AT(usage),         0,   0,          "normal none zero finish every"},
+    {"cache_write_long", COUNT, AT(cache_write_long), 0, TOKENS_MAX, "the same, longer lifetime"},
+    {"tool_prompt", COUNT, AT(tool_prompt),   0,   TOKENS_MAX, "tool result tokens (Gemini)"},
+    {"searches",    COUNT, AT(searches),      0,   TOKENS_MAX, "web searches reported"},
+    {"audio",       COUNT, AT(audio),         0,   TOKENS_MAX, "audio tokens in the prompt"},
+    {"usage",       USAGE, AT(usage),         0,   0,          "normal none zero finish every start"},
     {"status",      COUNT, AT(status),        200, 599,        "answer with this HTTP status"},
     {"code",        WORD,  AT(error_code),    0,   0,          "code of the error"},
     {"type",        WORD,  AT(error_type),    0,   0,          "type of the error"},
@@ -49,6 +53,8 @@ static const struct control controls[] = {
     {"stall",       POINT, AT(stall_at),      0,   TOKENS_MAX, "send nothing more after N"},
     {"malformed",   POINT, AT(malformed_at),  0,   TOKENS_MAX, "the N-th chunk is broken JSON"},
     {"error_in",    POINT, AT(error_at),      0,   TOKENS_MAX, "the N-th event is an error"},
+    {"error_status", COUNT, AT(error_status), 400, 599,        "status that error_in names"},
+    {"error_event", FLAG,  AT(has_error_event), 0, 1,          "Responses: error_in is event: error"},
     {"silence",     FLAG,  AT(is_silent),     0,   1,          "read the request, never answer"},
     {"nodone",      FLAG,  AT(is_doneless),   0,   1,          "no [DONE]"},
     {"nofinish",    FLAG,  AT(is_endless),    0,   1,          "no finish_reason"},
@@ -58,14 +64,26 @@ static const struct control controls[] = {
     {"close",       FLAG,  AT(is_close),      0,   1,          "Connection: close"},
     {"text",        TEXT,  AT(text),          0,   0,          "content, or a call's arguments"},
     {"tool",        COUNT, AT(tool_calls),    0,   16,         "answer with that many tool calls"},
+    {"call",        WORD,  AT(call),          0,   0,          "tool called"},
+    {"preface",     FLAG,  AT(has_preface),   0,   1,          "a sentence before tool calls"},
+    {"think",       COUNT, AT(think),         0,   PIECES_MAX, "chunks of thinking first"},
+    {"redacted",    FLAG,  AT(is_redacted),   0,   1,          "redacted thinking (Messages)"},
+    {"image",       COUNT, AT(images),        0,   4,          "pictures behind the text (Gemini)"},
+    {"finish",      WORD,  AT(finish),        0,   0,          "reason for the end, as given"},
+    {"refusal",     FLAG,  AT(is_refusal),    0,   1,          "refuse to answer"},
+    {"blocked",     FLAG,  AT(is_blocked),    0,   1,          "promptFeedback only (Gemini)"},
+    {"nostop",      FLAG,  AT(is_deaf),       0,   1,          "stop sequences are not heeded"},
+    {"secrets",     FLAG,  AT(has_secrets),   0,   1,          "headers that no client may see"},
     {"name",        WORD,  AT(model),         0,   0,          "model named in the answer"},
+    {"speed",       WORD,  AT(speed),         0,   0,          "speed named in the usage (Messages)"},
     {"tier",        WORD,  AT(tier),          0,   0,          "service tier named in the answer"},
 };
 /* clang-format on */
 
 static const char *const usage_words[] = {
-    [SCRIPT_USAGE_NORMAL] = "normal", [SCRIPT_USAGE_NONE] = "none",   [SCRIPT_USAGE_ZERO] = "zero",
-    [SCRIPT_USAGE_FINISH] = "finish", [SCRIPT_USAGE_EVERY] = "every",
+    [SCRIPT_USAGE_NORMAL] = "normal", [SCRIPT_USAGE_NONE] = "none",
+    [SCRIPT_USAGE_ZERO] = "zero",     [SCRIPT_USAGE_FINISH] = "finish",
+    [SCRIPT_USAGE_EVERY] = "every",   [SCRIPT_USAGE_START] = "start",
 };
 
 enum { CONTROLS = sizeof(controls) / sizeof(controls[0]) };
@@ -86,6 +104,8 @@ void script_init(struct script *s)
         .stall_at = SCRIPT_UNSET,
         .malformed_at = SCRIPT_UNSET,
         .error_at = SCRIPT_UNSET,
+        .think = SCRIPT_UNSET,
+        .error_status = SCRIPT_UNSET,
     };
 }
 
@@ -279,5 +299,5 @@ bool script_find_in_text(struct span text, struct span *whole, struct span *foun
 void script_print_help(FILE *out)
 {
     for (size_t i = 0; i < CONTROLS; i++)
-        fprintf(out, "  %-12s %s\n", controls[i].key, controls[i].help);
+        fprintf(out, "  %-16s %s\n", controls[i].key, controls[i].help);
 }

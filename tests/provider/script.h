@@ -6,6 +6,33 @@
  * (`[[sim key=value]]`), and --default. A key from a stronger place overrides the same key from a
  * weaker one; the others stay. A struct script is a plain value. Pure; any thread.
  *
+ * The four formats understand the same controls, each in its own words:
+ *
+ *   prompt, cached, cache_write   prompt is the whole input with both inside. OpenAI and Gemini say so
+ *                                 too; Messages is told what is left as input_tokens
+ *   cache_write, cache_write_long Messages: 5 minutes and 1 hour; OpenAI: 30 minutes and 12 hours,
+ *                                 inside cache_write_tokens; Gemini has no word for either
+ *   completion, reasoning         completion is the whole output with the reasoning inside. Gemini is
+ *                                 told what is left as candidatesTokenCount
+ *   usage                         normal: Gemini on every chunk, Messages at both ends, Responses in
+ *                                 the last event. finish: at the end only. start: see below
+ *   think                         that many chunks of thinking first: reasoning_content, a reasoning
+ *                                 item, a thinking block, parts with thought. Without it three when
+ *                                 the request asks to see them (not in Chat), else none
+ *   tool, call, preface           calls of the offered tools in turn, or of the one named; a sentence
+ *                                 before them. A tool choice that forces a call makes one by itself.
+ *                                 A request that holds a result after the assistant's last words is
+ *                                 answered with text that repeats it: a loop always ends
+ *   finish                        finish_reason, stop_reason, finishReason as given; Responses:
+ *                                 max_output_tokens and content_filter (incomplete), failed, cancelled
+ *   refusal                       message.refusal, a refusal part, stop_reason refusal with
+ *                                 stop_details, finishReason SAFETY without content
+ *   nodone, nofinish              Messages: no message_stop, no message_delta; Responses: no last event
+ *                                 for both; Gemini: nodone is the usual, nofinish no finishReason
+ *   error_in                      Responses: response.failed, or with error_event the flat error event
+ *   secrets                       response headers that are the channel's own affair and that no client
+ *                                 may see: quotas, organisation, cookies
+ *
  * N below counts content chunks sent: 0 is after the response head and before any event. For an
  * answer that is not streamed, N chunks are the share N/(tokens+1) of the body. `never` takes back
  * what a weaker place asked.
@@ -27,6 +54,7 @@ enum script_usage {
     SCRIPT_USAGE_ZERO,   /* as normal, all counts 0 */
     SCRIPT_USAGE_FINISH, /* on the chunk with finish_reason, asked for or not */
     SCRIPT_USAGE_EVERY,  /* on every chunk, growing, asked for or not */
+    SCRIPT_USAGE_START,  /* Messages: the input at the start only; others: as normal */
 };
 
 struct script {
@@ -45,9 +73,16 @@ struct script {
     int64_t cut_at;   /* close without the end of the body */
     int64_t eof_at;   /* proper end of the body, without the end of the stream */
     int64_t stall_at; /* send no more, keep open */
-    int64_t malformed_at; /* the N-th content chunk is broken JSON */
-    int64_t error_at;     /* the N-th event is an error, and the last */
-    int64_t tool_calls;   /* answer with that many tool calls instead of text */
+    int64_t malformed_at;     /* the N-th content chunk is broken JSON */
+    int64_t error_at;         /* the N-th event is an error, and the last */
+    int64_t tool_calls;       /* answer with that many tool calls instead of text */
+    int64_t cache_write_long; /* the longer of the two lifetimes */
+    int64_t think;            /* chunks of thinking; SCRIPT_UNSET: as the request asks */
+    int64_t images;           /* pictures behind the text (Gemini) */
+    int64_t tool_prompt;      /* Gemini: toolUsePromptTokenCount */
+    int64_t searches;         /* web searches reported */
+    int64_t audio;            /* audio tokens inside the prompt */
+    int64_t error_status;     /* of error_in; SCRIPT_UNSET: 500 */
     enum script_usage usage;
     bool is_silent;             /* never answer */
     bool is_doneless;           /* no [DONE] */
@@ -56,12 +91,22 @@ struct script {
     bool is_split;              /* BOM, CRLF, no space after "data:" */
     bool is_echo;               /* the content is the request body */
     bool is_close;              /* Connection: close */
+    bool is_refusal;            /* refuse to answer */
+    bool is_blocked;            /* Gemini: promptFeedback and no candidate */
+    bool is_deaf;               /* stop sequences are not heeded */
+    bool has_preface;           /* a sentence before tool calls */
+    bool has_error_event;       /* Responses: error_in is `event: error` */
+    bool is_redacted;           /* Messages: redacted_thinking */
+    bool has_secrets;           /* response headers that no client may see */
     char text[SCRIPT_TEXT_MAX]; /* the content; empty: the default text */
     char error_message[SCRIPT_TEXT_MAX];
     char error_type[SCRIPT_WORD_MAX];
     char error_code[SCRIPT_WORD_MAX];
     char retry_after[SCRIPT_WORD_MAX]; /* value of the Retry-After header */
     char tier[SCRIPT_WORD_MAX];        /* service_tier of the answer; empty: default */
+    char finish[SCRIPT_WORD_MAX];      /* reason for the end; empty: what is true */
+    char call[SCRIPT_WORD_MAX];        /* tool called; empty: the offered ones */
+    char speed[SCRIPT_WORD_MAX];       /* Messages: usage.speed */
     char model[SCRIPT_WORD_MAX];       /* model named in the answer; empty: the requested one */
 };
 

@@ -9,7 +9,7 @@ sdk_python=$SDK_DIR/venv/bin/python
 
 sdk_stamp() { cat "$SDK_HERE/package.json" "$SDK_HERE/requirements.txt" | sha256sum | cut -c1-16; }
 
-# No lock file: one would name the registry's hosts. Each package is pinned, and the SDK for Node.js needs no others.
+# No lock file: one would name the registry's hosts. Each package is pinned, with all that it needs.
 sdk_install_node() {
     cp "$SDK_HERE/package.json" "$SDK_DIR/" &&
         npm --prefix "$SDK_DIR" install --no-package-lock --no-audit --no-fund --loglevel=error </dev/null &&

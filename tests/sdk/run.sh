@@ -1,5 +1,6 @@
 #!/bin/bash
 # The documentation's own examples, the official SDKs, and the SQL of README.md, against a stack of its own.
+# Then the provider simulator against the schemas of tests/schemas/.
 # Prints PASS and FAIL lines; the last line is 'N passed, N failed'.
 set -euo pipefail
 
@@ -146,6 +147,11 @@ main() {
     suite node "$sdk_node" "$SDK_DIR/sdk.$$.mjs"
     rm -f "$SDK_DIR/sdk.$$.mjs"
     suite python "$sdk_python" "$HERE/sdk.py"
+
+    # The simulator itself: its answers fit the published schemas, so that what fails against it is not its own fault.
+    cp "$HERE/schemas.mjs" "$SDK_DIR/schemas.$$.mjs"
+    SCHEMAS=$AIPASS_ROOT/tests/schemas suite schemas "$sdk_node" "$SDK_DIR/schemas.$$.mjs" --provider "$STACK_PROVIDER_URL"
+    rm -f "$SDK_DIR/schemas.$$.mjs"
 
     check "no key is in any log" no_key_in_logs
     echo "$PASSED passed, $FAILED failed"

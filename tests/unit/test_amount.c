@@ -121,6 +121,73 @@ START_TEST(multipliers_are_exact_millionths_or_refused)
 }
 END_TEST
 
+static const struct {
+    const char *text;
+    int shift;
+    enum err e;
+    int64_t nusd;
+} scaled[] = {
+    {"1.25e-06",               6,  ERR_OK,     1250000000     },
+    {"0.00000125",             6,  ERR_OK,     1250000000     },
+    {"1.25E-6",                6,  ERR_OK,     1250000000     },
+    {"125e-8",                 6,  ERR_OK,     1250000000     },
+    {"1e-15",                  6,  ERR_OK,     1              },
+    {"1.5e-15",                6,  ERR_RANGE,  0              },
+    {"2.9000000000000003e-07", 6,  ERR_RANGE,  0              },
+    {"1e-16",                  6,  ERR_RANGE,  0              },
+    {"10e-16",                 6,  ERR_OK,     1              },
+    {"0",                      6,  ERR_OK,     0              },
+    {"0.0e-400",               6,  ERR_OK,     0              },
+    {"0e99999",                6,  ERR_OK,     0              },
+    {"100",                    0,  ERR_OK,     100000000000   },
+    {"1.50e+1",                0,  ERR_OK,     15000000000    },
+    {"-2e0",                   0,  ERR_OK,     -2000000000    },
+    {"20",                     -1, ERR_OK,     2000000000     },
+    {"102030.4050",            0,  ERR_OK,     102030405000000},
+    {"999999999.999999999",    0,  ERR_OK,     MONEY_MAX_NUSD },
+    {"1e9",                    0,  ERR_RANGE,  0              },
+    {"1e99999999999",          0,  ERR_RANGE,  0              },
+    {"1e-99999999999",         6,  ERR_RANGE,  0              },
+    {"12345678901234567890",   0,  ERR_RANGE,  0              },
+    {"",                       0,  ERR_FORMAT, 0              },
+    {"-",                      0,  ERR_FORMAT, 0              },
+    {"e5",                     0,  ERR_FORMAT, 0              },
+    {"1e",                     0,  ERR_FORMAT, 0              },
+    {"1e+",                    0,  ERR_FORMAT, 0              },
+    {"1e5e5",                  0,  ERR_FORMAT, 0              },
+    {"1.",                     0,  ERR_FORMAT, 0              },
+    {".5",                     0,  ERR_FORMAT, 0              },
+    {"1.2.3",                  0,  ERR_FORMAT, 0              },
+    {"1x",                     0,  ERR_FORMAT, 0              },
+};
+
+START_TEST(numbers_of_json_are_scaled_exactly_or_refused)
+{
+    int64_t nusd = 4711;
+
+    ck_assert_int_eq(amount_parse_scaled(slice_of(scaled[_i].text), scaled[_i].shift, &nusd),
+                     scaled[_i].e);
+    ck_assert_int_eq(nusd, scaled[_i].e ? 4711 : scaled[_i].nusd);
+}
+END_TEST
+
+START_TEST(a_product_is_rounded_up_to_what_there_is)
+{
+    int64_t nusd = 4711;
+
+    ck_assert_int_eq(amount_multiply(1250000000, 1200000, &nusd), ERR_OK);
+    ck_assert_int_eq(nusd, 1500000000);
+    ck_assert_int_eq(amount_multiply(1, 1, &nusd), ERR_OK);
+    ck_assert_int_eq(nusd, 1);
+    ck_assert_int_eq(amount_multiply(0, 1200000, &nusd), ERR_OK);
+    ck_assert_int_eq(nusd, 0);
+    ck_assert_int_eq(amount_multiply(MONEY_MAX_NUSD, 1000000, &nusd), ERR_OK);
+    ck_assert_int_eq(nusd, MONEY_MAX_NUSD);
+    ck_assert_int_eq(amount_multiply(MONEY_MAX_NUSD, 1000001, &nusd), ERR_RANGE);
+    ck_assert_int_eq(nusd, MONEY_MAX_NUSD);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("amount");
@@ -135,6 +202,9 @@ int main(void)
     tcase_add_test(cases, what_is_printed_parses_to_the_same);
     tcase_add_loop_test(cases, multipliers_are_exact_millionths_or_refused, 0,
                         (int)(sizeof(multipliers) / sizeof(multipliers[0])));
+    tcase_add_loop_test(cases, numbers_of_json_are_scaled_exactly_or_refused, 0,
+                        (int)(sizeof(scaled) / sizeof(scaled[0])));
+    tcase_add_test(cases, a_product_is_rounded_up_to_what_there_is);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
     srunner_free(runner);

@@ -26,6 +26,7 @@ static const char sql_world[] =
     "'2026-01-02'),"
     " (4, 'alpha-2', 1, '2026-01-02'), (6, 'by-request', 1, '2026-01-02');"
     "INSERT INTO models (id, name, status) VALUES (5, 'off', 'disabled');"
+    "UPDATE models SET display_name = 'Alpha, the first' WHERE id = 2;"
     "INSERT INTO prices (model_id, unit, amount) VALUES (1, 'input_token', 2), (1, 'output_token', "
     "8), (2, 'input_token', 1), (2, 'output_token', 4),"
     " (3, 'input_token', 1), (4, 'input_token', 1), (4, 'output_token', 1), (5, 'input_token', 1), "
@@ -110,6 +111,8 @@ START_TEST(enabled_and_priced_models_are_there_by_name)
     ck_assert_int_eq(model("zeta")->output_tokens_max, 16384);
     ck_assert_str_eq(model("zeta")->kind, "chat");
     ck_assert_str_eq(model("zeta")->owned_by, "aipass");
+    ck_assert_str_eq(model("zeta")->display_name, "zeta");
+    ck_assert_str_eq(model("alpha")->display_name, "Alpha, the first");
     ck_assert_ptr_null(catalog_find_model(catalog, SLICE("unpriced")));
     ck_assert_ptr_null(catalog_find_model(catalog, SLICE("off")));
     ck_assert_ptr_null(catalog_find_model(catalog, SLICE("alph")));
@@ -223,6 +226,22 @@ START_TEST(routes_are_the_enabled_channels_with_a_key_highest_priority_first)
 }
 END_TEST
 
+START_TEST(routes_know_what_the_providers_model_accepts)
+{
+    mariadb_exec(server, "UPDATE channel_models SET upstream_name = 'claude-opus-5-5' WHERE "
+                         "channel_id = 2 AND model_id = 1;"
+                         "INSERT INTO model_capabilities (pattern, output_tokens_max) VALUES "
+                         "('zet%%', 7)");
+    acquire();
+    const struct catalog_route *r = model("zeta")->routes;
+    ck_assert_str_eq(r[0].capability->pattern, "%claude-opus-5_5%");
+    ck_assert(!r[0].capability->forced_tools);
+    ck_assert_int_eq(r[1].capability->output_tokens_max, 7);
+    ck_assert_ptr_eq(model("alpha")->routes[0].capability, &capability_list_default);
+    catalog_release(store, catalog);
+}
+END_TEST
+
 START_TEST(overrides_go_to_the_routes_that_they_name_in_order)
 {
     mariadb_exec(server, "INSERT INTO parameter_overrides (id, provider, channel_id, "
@@ -267,6 +286,158 @@ START_TEST(the_shipped_overrides_rename_max_tokens_for_reasoning_models)
     ck_assert_str_eq(model("gpt-5-mini")->routes[0].overrides[0].value, "max_completion_tokens");
     ck_assert_uint_eq(model("gpt-4o")->routes[0].overrides_n, 0);
     catalog_release(store, catalog);
+}
+END_TEST
+
+START_TEST(overrides_of_a_format_go_to_channels_of_that_format)
+{
+    mariadb_fresh(server);
+    mariadb_exec(
+        server,
+        "INSERT INTO models (id, name) VALUES (1, 'gpt-5');"
+        "INSERT INTO prices (model_id, unit, amount) VALUES (1, 'request', 1);"
+        "INSERT INTO channels (id, name, format, priority, base_url) VALUES (1, 'c', "
+        "'openai-chat', 4, 'https://x'), (2, 'r', 'openai-responses', 3, 'https://x'), (3, 'a', "
+        "'anthropic', 2, 'https://x'), (4, 'g', 'gemini', 1, 'https://x');"
+        "INSERT INTO channel_keys (channel_id, secret) SELECT id, 's' FROM channels;"
+        "INSERT INTO channel_models (channel_id, model_id) SELECT id, 1 FROM channels;"
+        "INSERT INTO parameter_overrides (provider, format, action, member) VALUES"
+        " ('openai', NULL, 'remove', 'metadata'), ('openai', 'gemini', 'remove', 'labels')");
+    acquire();
+    const struct catalog_route *r = model("gpt-5")->routes;
+    ck_assert_uint_eq(r[0].overrides_n, 4);
+    ck_assert_str_eq(r[1].channel->format, "openai-responses");
+    ck_assert_uint_eq(r[1].overrides_n, 1);
+    ck_assert_str_eq(r[1].overrides[0].member, "metadata");
+    ck_assert_uint_eq(r[2].overrides_n, 1);
+    ck_assert_str_eq(r[3].channel->format, "gemini");
+    ck_assert_uint_eq(r[3].overrides_n, 2);
+    ck_assert_str_eq(r[3].overrides[1].member, "labels");
+    catalog_release(store, catalog);
+}
+END_TEST
+
+START_TEST(what_carries_the_conversation_cannot_be_overridden)
+{
+    static const char *const bad[] = {"model", "stream", "messages", "input", "contents", ""};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        ck_assert_uint_eq(mariadb_try(server,
+                                      "INSERT INTO parameter_overrides (provider, action, member) "
+                                      "VALUES ('openai', 'remove', '%s')",
+                                      bad[i]),
+                          4025);
+}
+END_TEST
+
+static void alias(const char *name, int model_id, int priority)
+{
+    mariadb_exec(server,
+                 "INSERT INTO model_aliases (alias, model_id, priority) VALUES ('%s', %d, %d)",
+                 name, model_id, priority);
+}
+
+/* The model that a name leads to; "" for none. */
+static const char *leads_to(const char *name)
+{
+    const struct catalog_model *m = catalog_find_model(catalog, slice_of(name));
+    return m ? m->name : "";
+}
+
+START_TEST(an_alias_leads_to_its_model_after_names_and_before_patterns)
+{
+    alias("zeta", 2, 9);
+    alias("z-mini", 1, 0);
+    alias("claude-*", 1, 0);
+    alias("claude-haiku-*", 2, 0);
+    alias("claude-haiku-4-5", 4, 0);
+    acquire();
+    ck_assert_str_eq(leads_to("zeta"), "zeta");
+    ck_assert_str_eq(leads_to("z-mini"), "zeta");
+    ck_assert_str_eq(leads_to("claude-sonnet-5"), "zeta");
+    ck_assert_str_eq(leads_to("claude-"), "zeta");
+    ck_assert_str_eq(leads_to("claude-haiku-4-5-20251001"), "alpha");
+    ck_assert_str_eq(leads_to("claude-haiku-4-5"), "alpha-2");
+    ck_assert_str_eq(leads_to("claude"), "");
+    ck_assert_str_eq(leads_to("Z-mini"), "");
+    ck_assert_str_eq(leads_to("z-min"), "");
+    ck_assert_str_eq(leads_to("z-mini-2"), "");
+    ck_assert_str_eq(leads_to(""), "");
+    ck_assert_ptr_eq(catalog_find_model(catalog, SLICE("z-mini")), model("zeta"));
+    catalog_release(store, catalog);
+}
+END_TEST
+
+START_TEST(aliases_of_higher_priority_count_first_and_models_not_sold_are_passed_over)
+{
+    alias("a*", 1, 0);
+    alias("a-long-one*", 2, 0);
+    alias("*one", 4, 5);
+    alias("two", 1, 0);
+    alias("two", 2, 5);
+    alias("three", 3, 9); /* unpriced */
+    alias("three", 5, 8); /* disabled */
+    alias("three", 2, 0);
+    alias("four", 3, 0);
+    alias("zeta2", 1, 0);
+    alias("b*", 3, 9);
+    alias("b*", 1, 0);
+    acquire();
+    ck_assert_str_eq(leads_to("a-long-one"), "alpha-2");
+    ck_assert_str_eq(leads_to("a-long-one-2"), "alpha");
+    ck_assert_str_eq(leads_to("a-short-1"), "zeta");
+    ck_assert_str_eq(leads_to("two"), "alpha");
+    ck_assert_str_eq(leads_to("three"), "alpha");
+    ck_assert_str_eq(leads_to("four"), "");
+    ck_assert_str_eq(leads_to("zeta2"), "zeta");
+    ck_assert_str_eq(leads_to("b"), "zeta");
+    catalog_release(store, catalog);
+    ck_assert_uint_eq(mariadb_try(server, "INSERT INTO model_aliases (alias, model_id) VALUES "
+                                          "('x', 77)"),
+                      1452);
+    ck_assert_uint_eq(mariadb_try(server, "INSERT INTO model_aliases (alias, model_id) VALUES "
+                                          "('two', 1)"),
+                      1062);
+}
+END_TEST
+
+START_TEST(more_aliases_than_the_limit_leave_out_the_least_important)
+{
+    mariadb_exec(server, "INSERT INTO model_aliases (alias, model_id, priority) SELECT "
+                         "CONCAT('n', seq), 1, -seq FROM seq_1_to_1200");
+    acquire();
+    ck_assert_uint_eq(catalog->aliases.n, ALIASES_MAX);
+    ck_assert_str_eq(leads_to("n1"), "zeta");
+    ck_assert_str_eq(leads_to("n1000"), "zeta");
+    ck_assert_str_eq(leads_to("n1001"), "");
+    catalog_release(store, catalog);
+}
+END_TEST
+
+START_TEST(a_star_stands_for_any_text)
+{
+    static const struct {
+        const char *pattern, *text;
+        bool matches;
+    } cases[] = {
+        {"*",     "",     true },
+        {"*",     "abc",  true },
+        {"a*",    "a",    true },
+        {"a*c",   "abc",  true },
+        {"a*c",   "abcd", false},
+        {"*b*",   "abc",  true },
+        {"*b*",   "ac",   false},
+        {"a**c",  "ac",   true },
+        {"*ab",   "aab",  true },
+        {"a_c",   "abc",  false},
+        {"a%",    "ab",   false},
+        {"*a*b*", "xbxa", false},
+        {"",      "",     true },
+        {"",      "a",    false},
+        {"a.b*",  "axb",  false}
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        ck_assert_msg(alias_matches(cases[i].pattern, slice_of(cases[i].text)) == cases[i].matches,
+                      "%s and %s", cases[i].pattern, cases[i].text);
 }
 END_TEST
 
@@ -492,8 +663,15 @@ int main(void)
     tcase_add_test(tc, prices_of_all_scopes_and_tiers_are_read_for_their_model);
     tcase_add_test(tc, the_table_refuses_units_and_qualifiers_that_are_not_known);
     tcase_add_test(tc, routes_are_the_enabled_channels_with_a_key_highest_priority_first);
+    tcase_add_test(tc, routes_know_what_the_providers_model_accepts);
     tcase_add_test(tc, overrides_go_to_the_routes_that_they_name_in_order);
     tcase_add_test(tc, the_shipped_overrides_rename_max_tokens_for_reasoning_models);
+    tcase_add_test(tc, overrides_of_a_format_go_to_channels_of_that_format);
+    tcase_add_test(tc, what_carries_the_conversation_cannot_be_overridden);
+    tcase_add_test(tc, an_alias_leads_to_its_model_after_names_and_before_patterns);
+    tcase_add_test(tc, aliases_of_higher_priority_count_first_and_models_not_sold_are_passed_over);
+    tcase_add_test(tc, more_aliases_than_the_limit_leave_out_the_least_important);
+    tcase_add_test(tc, a_star_stands_for_any_text);
     tcase_add_test(tc, an_empty_database_gives_an_empty_catalog);
     tcase_add_test(tc, plain_secrets_are_sealed_at_first_use_and_opened_afterwards);
     tcase_add_test(tc, a_secret_that_cannot_be_opened_is_skipped);

@@ -42,7 +42,7 @@ START_TEST(formats_are_found_by_name)
     ck_assert_ptr_eq(format_find("openai-chat"), chat);
     ck_assert_ptr_null(format_find("openai"));
     ck_assert_ptr_null(format_find(""));
-    ck_assert_str_eq(chat->path(arena, "m", true), "/chat/completions");
+    ck_assert_str_eq(chat->path(arena, "m", NULL), "/chat/completions");
     ck_assert_str_eq(chat->auth_header(arena, "s3cret"), "Authorization: Bearer s3cret");
 }
 END_TEST

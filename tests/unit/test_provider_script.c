@@ -142,7 +142,7 @@ START_TEST(count_without_a_value_is_refused)
 }
 END_TEST
 
-START_TEST(usage_is_one_of_five_words)
+START_TEST(usage_is_one_of_six_words)
 {
     static const struct {
         const char *text;
@@ -152,6 +152,7 @@ START_TEST(usage_is_one_of_five_words)
         {"usage=zero",   SCRIPT_USAGE_ZERO  },
         {"usage=finish", SCRIPT_USAGE_FINISH},
         {"usage=every",  SCRIPT_USAGE_EVERY },
+        {"usage=start",  SCRIPT_USAGE_START },
         {"usage=normal", SCRIPT_USAGE_NORMAL},
     };
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
@@ -350,7 +351,7 @@ int main(void)
     tcase_add_test(tests, flags_stand_alone_or_have_a_value);
     tcase_add_test(tests, flag_of_two_is_refused);
     tcase_add_test(tests, count_without_a_value_is_refused);
-    tcase_add_test(tests, usage_is_one_of_five_words);
+    tcase_add_test(tests, usage_is_one_of_six_words);
     tcase_add_test(tests, numbers_that_are_none_or_out_of_range_are_refused);
     tcase_add_test(tests, unknown_key_is_refused_and_named);
     tcase_add_test(tests, text_values_are_percent_decoded);

@@ -1,0 +1,12 @@
+/* count - how many tokens a request has, free of charge: Anthropic's POST /v1/messages/count_tokens and Gemini's POST models/M:countTokens.
+ *
+ * Asked of a channel of the same format; where the model has none, estimated by the text's size, which the header x-aipass-estimated tells. */
+#ifndef AIPASS_HANDLERS_COUNT_H
+#define AIPASS_HANDLERS_COUNT_H
+
+#include "fcgi/router.h"
+
+route_handler_fn count_messages;
+route_handler_fn count_contents;
+
+#endif
