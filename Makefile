@@ -9,10 +9,13 @@ MAKEFLAGS  += --no-builtin-rules
 
 # SAN=address,undefined or SAN=thread builds into a folder of its own.
 # FAULTS=1 does, too: with the points of base/fault.h, where tests kill the gateway.
+# So does COV=1: the modules of COV_MODULES count which of their branches are taken.
 SAN        ?=
 FAULTS     ?=
+COV        ?=
+COV_MODULES := ledger lease lease_table journal journal_step pricing price_list
 comma      := ,
-B          := build$(if $(FAULTS),-faults)$(if $(SAN),-$(subst undefined,undef,$(subst address,asan,$(subst thread,tsan,$(subst $(comma),-,$(SAN))))))
+B          := build$(if $(FAULTS),-faults)$(if $(COV),-cov)$(if $(SAN),-$(subst undefined,undef,$(subst address,asan,$(subst thread,tsan,$(subst $(comma),-,$(SAN))))))
 
 CC         := gcc
 AR         := gcc-ar
@@ -26,16 +29,20 @@ WARN := -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wstrict-prototypes -Wmis
 HARD := -fstack-protector-strong -fstack-clash-protection -fcf-protection=full \
         -ftrivial-auto-var-init=zero -fPIE
 OPT  := -O2 -g
-ifeq ($(SAN),)
+ifeq ($(SAN)$(COV),)
 HARD += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
-else
+endif
+ifneq ($(SAN),)
 OPT  := -O1 -g -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=all
 WARN += -Wno-null-dereference
+endif
+ifneq ($(COV),)
+$(COV_MODULES:%=$(B)/obj/db/%.o): OPT := -O0 -g --coverage -fprofile-update=atomic
 endif
 CPPFLAGS += -I. -I$(B)/gen -D_GNU_SOURCE -DAIPASS_VERSION='"$(VERSION)"' $(PKG_CFLAGS)
 CPPFLAGS += $(if $(FAULTS),-DAIPASS_FAULTS)
 CFLAGS   += -std=gnu17 $(OPT) $(WARN) $(if $(WERROR),-Werror) $(HARD)
-LDFLAGS  += -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed $(if $(SAN),-fsanitize=$(SAN))
+LDFLAGS  += -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed $(if $(SAN),-fsanitize=$(SAN)) $(if $(COV),--coverage)
 
 LAYERS   := base db upstream fcgi handlers
 LIB_SRC  := $(filter-out fcgi/main.c,$(wildcard $(LAYERS:%=%/*.c)))
@@ -109,7 +116,7 @@ $(B)/tests/crash/crash: $(CRASH_OBJ) $(B)/obj/tests/unit/mariadb.o $(B)/obj/test
 export SAN
 export AIPASS_BUILD := $(CURDIR)/$(B)
 
-.PHONY: provider unit-tests e2e-tests crash-tests bench-tools run reconcile deps test unit e2e crash crash-short sdk where
+.PHONY: provider unit-tests e2e-tests crash-tests bench-tools run reconcile deps test unit e2e crash crash-short sdk where coverage
 .PHONY: lint format bench bench-reconcile money-bench help
 provider: $(B)/tests/provider/provider
 unit-tests: $(UNIT_BIN)
@@ -134,6 +141,10 @@ test:
 
 unit e2e crash crash-short sdk:
 	@tests/run-all.sh $@
+
+# Which branches of the modules that count money do the unit tests take?
+coverage:
+	@COV_MODULES='$(COV_MODULES)' tests/coverage.sh
 
 # Where this build lies; for scripts.
 where:
@@ -164,6 +175,7 @@ help:
 	@echo '                SAN=address,undefined or SAN=thread: with a sanitizer'
 	@echo 'make crash      kill the gateway at every fault point, and MariaDB, the web server, the disks; check the money (20 minutes)'
 	@echo 'make crash-short  a sample of it, as in make test'
+	@echo 'make coverage   every branch of the modules that count money is taken by the unit tests, or listed with its reason'
 	@echo 'make lint       layout, static analysis, the rules of CONTRIBUTING.md'
 	@echo 'make format     lay out all C files'
 	@echo 'make bench      measure latency and throughput; make money-bench: leases and commits'
