@@ -97,6 +97,9 @@ $(B)/tests/unit/%: $(B)/obj/tests/unit/%.o $(UNIT_LIB) $(B)/libaipass.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcheck -lsubunit -lm -lrt
 
+# It says when there is no memory, and when no thread can be made.
+$(B)/tests/unit/test_money_memory: LDFLAGS += -Wl,--wrap=calloc,--wrap=malloc,--wrap=realloc,--wrap=pthread_create
+
 $(B)/tests/unit/test_provider_%: $(B)/obj/tests/unit/test_provider_%.o $(B)/obj/tests/provider/script.o
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ -ljson-c -lcrypto -lcheck -lsubunit -lm -lrt

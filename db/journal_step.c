@@ -69,7 +69,7 @@ static bool step_resync(struct money *m)
     if (!e && position < atomic_load(&j->flushed))
         e = take_back_flushed(m, position);
     if (!e)
-        lease_resync(m, found, n, position, began);
+        e = lease_resync(m, found, n, position, began);
     free(found);
     pthread_mutex_lock(&j->mu);
     if (e)

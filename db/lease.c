@@ -459,13 +459,14 @@ static const struct lease_row *row_of(const struct lease_found *found, size_t n,
     return &none;
 }
 
-void lease_resync(struct money *m, const struct lease_found *found, size_t n, uint64_t position,
-                  uint64_t began)
+enum err lease_resync(struct money *m, const struct lease_found *found, size_t n, uint64_t position,
+                      uint64_t began)
 {
     struct lease_account **list = NULL;
     size_t list_n = 0;
-    if (lease_accounts_list(m, &list, &list_n))
-        return;
+    enum err e = lease_accounts_list(m, &list, &list_n);
+    if (e)
+        return e;
     for (size_t i = 0; i < list_n; i++) {
         struct lease_account *a = list[i];
         const struct lease_row *row = row_of(found, n, a->id);
@@ -483,4 +484,5 @@ void lease_resync(struct money *m, const struct lease_found *found, size_t n, ui
         lease_account_put(a);
     }
     free(list);
+    return ERR_OK;
 }

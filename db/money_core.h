@@ -236,9 +236,9 @@ void lease_give_wanted(struct money *m);
 void lease_give_idle(struct money *m);
 /* lease_count_alive - how many accounts are not all 0. */
 size_t lease_count_alive(struct money *m);
-/* lease_resync - after a loss of connections: takes over what the database has, also when commits were lost. found, position: from money_ops.db.leases, begun at `began`. */
-void lease_resync(struct money *m, const struct lease_found *found, size_t n, uint64_t position,
-                  uint64_t began);
+/* lease_resync - after a loss of connections: takes over what the database has, also when commits were lost. found, position: from money_ops.db.leases, begun at `began`. ERR_MEMORY: nothing was taken over. */
+ERR_CHECK enum err lease_resync(struct money *m, const struct lease_found *found, size_t n,
+                                uint64_t position, uint64_t began);
 
 /* ---- journal ---- */
 
