@@ -108,6 +108,22 @@ static enum err make_in(const struct money_ops *ops, const char *dir,
     return e;
 }
 
+static enum err remove_dir(const struct money_ops *ops, const char *dir);
+
+/* The directory has its name. */
+static enum err finish_making(const struct money_ops *ops, const char *root, const struct spool *s)
+{
+    const struct money_disk_ops *d = &ops->disk;
+    char path[SPOOL_PATH_MAX];
+    struct spool_owner owner;
+    /* Who sweeps may have taken it for an old one, as long as it had the other name. */
+    if (!d->is_same(d->self, s->lock_fd, file_in(path, s->dir, SPOOL_LOCK)) ||
+        spool_read_owner(ops, s->dir, &owner))
+        return fail("swept", s->dir);
+    /* Or a power cut would take the journal, synced or not. */
+    return d->sync_dir(d->self, root) ? fail("sync", root) : ERR_OK;
+}
+
 enum err spool_make(const struct money_ops *ops, const char *root, const struct spool_owner *owner,
                     struct spool *out)
 {
@@ -120,11 +136,18 @@ enum err spool_make(const struct money_ops *ops, const char *root, const struct 
         return fail("path", root);
     if (d->mkdir(d->self, root))
         return fail("mkdir", root);
-    if (make_in(ops, making, owner, &s.lock_fd))
+    /* What an earlier try of ours has left would be in the way. */
+    if (remove_dir(ops, making) || make_in(ops, making, owner, &s.lock_fd))
         return fail("make", making);
     if (d->rename(d->self, making, s.dir)) {
         d->close(d->self, s.lock_fd);
         return fail("rename", making);
+    }
+    enum err e = finish_making(ops, root, &s);
+    if (e) {
+        if (!spool_retire(ops, root, owner->process, &s))
+            (void)!spool_remove(ops, &s);
+        return e;
     }
     *out = s;
     return ERR_OK;
@@ -241,6 +264,9 @@ enum err spool_retire(const struct money_ops *ops, const char *root, const char 
     assert(!e);
     if (ops->disk.rename(ops->disk.self, s->dir, done))
         e = fail("rename", s->dir);
+    /* Or a power cut brings it back, when its position is forgotten. */
+    else if (ops->disk.sync_dir(ops->disk.self, root))
+        e = fail("sync", root);
     if (e)
         spool_unlock(ops, s);
     else
@@ -280,9 +306,10 @@ void spool_sweep(const struct money_ops *ops, const char *root, const char *name
 
 /* ---- rejected lines ---- */
 
+/* Without its LF, which may be all that is missing. */
 static bool has_line(struct slice all, struct slice line)
 {
-    return all.n >= line.n && memmem(all.p, all.n, line.p, line.n);
+    return all.n >= line.n - 1 && memmem(all.p, all.n, line.p, line.n - 1);
 }
 
 /* Appends those of lines that are not in `old`. */
@@ -291,6 +318,9 @@ static enum err append_new(const struct money_ops *ops, int fd, struct slice old
 {
     const struct money_disk_ops *d = &ops->disk;
     enum err e = ERR_OK;
+    /* A write that failed may have left a part of a line. */
+    if (old.n && old.p[old.n - 1] != '\n')
+        e = d->append(d->self, fd, "\n", 1);
     while (!e && lines.n) {
         const char *end = memchr(lines.p, '\n', lines.n);
         assert(end);
@@ -325,6 +355,8 @@ enum err spool_reject(const struct money_ops *ops, const char *root, struct slic
         e = append_new(ops, fd, buf_slice(&old), lines, &n);
         d->close(d->self, fd);
     }
+    if (!e)
+        e = d->sync_dir(d->self, root); /* it may be new */
     buf_clear(&old);
     if (e)
         return fail("reject", path);

@@ -37,7 +37,7 @@ struct spool_owner {
 /* spool_path - "dir/name". name: at most SPOOL_NAME_MAX bytes. ERR_FULL: too long. */
 ERR_CHECK enum err spool_path(char dst[SPOOL_PATH_MAX], const char *dir, const char *name);
 
-/* spool_make - root is made when missing (not its parents). ERR_IO (logged). */
+/* spool_make - root is made when missing (not its parents). ERR_OK: a power cut does not take the directory. ERR_IO (logged). */
 ERR_CHECK enum err spool_make(const struct money_ops *ops, const char *root,
                               const struct spool_owner *owner, struct spool *out);
 
@@ -50,7 +50,7 @@ ERR_CHECK enum err spool_lock(const struct money_ops *ops, const char *root, con
                               struct spool *out);
 void spool_unlock(const struct money_ops *ops, struct spool *s);
 
-/* spool_retire - a directory whose lock we have is one that is being removed from here on. ERR_IO (logged): unlocked; it stays and will be found again. */
+/* spool_retire - a directory whose lock we have is one that is being removed from here on, also after a power cut. ERR_IO (logged): unlocked; it will be found again, under either name. */
 ERR_CHECK enum err spool_retire(const struct money_ops *ops, const char *root, const char *id,
                                 struct spool *s);
 /* spool_remove - what spool_retire began; unlocks. ERR_IO (logged): it stays, for spool_sweep. */
