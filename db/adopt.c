@@ -274,7 +274,11 @@ static bool is_ours_to_look_at(struct money *m, const char *dir, const char *ins
 /* What a dead process has begun to remove, or to make. */
 static void sweep(struct money *m, const char *name)
 {
+    const struct money_disk_ops *d = &m->ops.disk;
     bool is_done = strncmp(name, SPOOL_DONE, strlen(SPOOL_DONE)) == 0;
+    /* Whoever gave it this name may have died before that was durable: a power cut would bring the journal back, and its position would be gone. */
+    if (is_done && d->sync_dir(d->self, m->config->spool_dir))
+        return;
     if (!is_done || m->ops.db.forget(m->ops.db.self, name + strlen(SPOOL_DONE)) == ERR_OK)
         spool_sweep(&m->ops, m->config->spool_dir, name);
 }

@@ -111,7 +111,7 @@ static enum err open_spool(struct money *m)
     enum err e = money_installation(m, owner.installation);
     if (e)
         return e;
-    if (m->spool.lock_fd < 0)
+    if (!m->spool.is_ready)
         e = spool_make(&m->ops, m->config->spool_dir, &owner, &m->spool);
     if (!e)
         e = slots_open(m);

@@ -110,22 +110,9 @@ static enum err make_in(const struct money_ops *ops, const char *dir,
 
 static enum err remove_dir(const struct money_ops *ops, const char *dir);
 
-/* The directory has its name. */
-static enum err finish_making(const struct money_ops *ops, const char *root, const struct spool *s)
-{
-    const struct money_disk_ops *d = &ops->disk;
-    char path[SPOOL_PATH_MAX];
-    struct spool_owner owner;
-    /* Who sweeps may have taken it for an old one, as long as it had the other name. */
-    if (!d->is_same(d->self, s->lock_fd, file_in(path, s->dir, SPOOL_LOCK)) ||
-        spool_read_owner(ops, s->dir, &owner))
-        return fail("swept", s->dir);
-    /* Or a power cut would take the journal, synced or not. */
-    return d->sync_dir(d->self, root) ? fail("sync", root) : ERR_OK;
-}
-
-enum err spool_make(const struct money_ops *ops, const char *root, const struct spool_owner *owner,
-                    struct spool *out)
+/* Under another name first: nobody may look at one that has no lock or no owner yet. */
+static enum err make_named(const struct money_ops *ops, const char *root,
+                           const struct spool_owner *owner, struct spool *out)
 {
     const struct money_disk_ops *d = &ops->disk;
     struct spool s = {.lock_fd = -1};
@@ -137,20 +124,43 @@ enum err spool_make(const struct money_ops *ops, const char *root, const struct 
     if (d->mkdir(d->self, root))
         return fail("mkdir", root);
     /* What an earlier try of ours has left would be in the way. */
-    if (remove_dir(ops, making) || make_in(ops, making, owner, &s.lock_fd))
+    if (remove_dir(ops, making) || remove_dir(ops, s.dir) ||
+        make_in(ops, making, owner, &s.lock_fd))
         return fail("make", making);
     if (d->rename(d->self, making, s.dir)) {
         d->close(d->self, s.lock_fd);
         return fail("rename", making);
     }
-    enum err e = finish_making(ops, root, &s);
-    if (e) {
-        if (!spool_retire(ops, root, owner->process, &s))
-            (void)!spool_remove(ops, &s);
-        return e;
-    }
     *out = s;
     return ERR_OK;
+}
+
+/* Whoever sweeps may have taken it for an old one, as long as it had the other name. */
+static enum err check_whole(const struct money_ops *ops, const struct spool *s)
+{
+    char path[SPOOL_PATH_MAX];
+    struct spool_owner owner;
+    if (!ops->disk.is_same(ops->disk.self, s->lock_fd, file_in(path, s->dir, SPOOL_LOCK)))
+        return ERR_END;
+    return spool_read_owner(ops, s->dir, &owner);
+}
+
+enum err spool_make(const struct money_ops *ops, const char *root, const struct spool_owner *owner,
+                    struct spool *s)
+{
+    enum err e = s->lock_fd < 0 ? make_named(ops, root, owner, s) : ERR_OK;
+    if (e)
+        return e;
+    e = check_whole(ops, s);
+    if (e == ERR_END || e == ERR_FORMAT) {
+        spool_unlock(ops, s); /* nobody adopts it; the next try removes it */
+        return fail("swept", s->dir);
+    }
+    /* Or a power cut would take the journal, synced or not. */
+    if (!e)
+        e = ops->disk.sync_dir(ops->disk.self, root);
+    s->is_ready = !e;
+    return e ? fail("sync", s->dir) : ERR_OK;
 }
 
 /* ---- looking at others ---- */
@@ -335,26 +345,37 @@ static enum err append_new(const struct money_ops *ops, int fd, struct slice old
     return e ? e : d->sync(d->self, fd);
 }
 
+/* old: scratch. One at a time: what another appends meanwhile would be missing in old, or be half a line that ours is joined to. */
+static enum err reject_into(const struct money_ops *ops, const char *path, struct slice lines,
+                            struct buf *old, int64_t *added)
+{
+    const struct money_disk_ops *d = &ops->disk;
+    int fd = -1;
+    enum err e = d->open(d->self, path, DISK_APPEND, &fd);
+    if (e)
+        return e;
+    e = d->lock(d->self, fd);
+    if (!e)
+        e = spool_read_file(ops, path, old);
+    if (e == ERR_END || e == ERR_FULL)
+        e = ERR_OK; /* moved away just now; or too much to look for repeats in */
+    if (!e)
+        e = append_new(ops, fd, buf_slice(old), lines, added);
+    d->close(d->self, fd);
+    return e;
+}
+
 enum err spool_reject(const struct money_ops *ops, const char *root, struct slice lines,
                       int64_t *added)
 {
     const struct money_disk_ops *d = &ops->disk;
     char path[SPOOL_PATH_MAX];
     struct buf old;
-    int fd = -1;
     int64_t n = 0;
     buf_init(&old, REJECTED_MAX);
     enum err e = spool_path(path, root, FILE_REJECTED);
     if (!e)
-        e = spool_read_file(ops, path, &old);
-    if (e == ERR_END || e == ERR_FULL)
-        e = ERR_OK; /* none yet; or too much to look for repeats in */
-    if (!e)
-        e = d->open(d->self, path, DISK_APPEND, &fd);
-    if (!e) {
-        e = append_new(ops, fd, buf_slice(&old), lines, &n);
-        d->close(d->self, fd);
-    }
+        e = reject_into(ops, path, lines, &old, &n);
     if (!e)
         e = d->sync_dir(d->self, root); /* it may be new */
     buf_clear(&old);
