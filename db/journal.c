@@ -152,7 +152,7 @@ enum err journal_add_segment(struct money *m)
     }
     j->next_number++;
     j->spare_lines += j->segment_lines;
-    j->dir_dirty = true;
+    j->names++;
     list_append(j, s);
     return ERR_OK;
 }
@@ -194,8 +194,10 @@ enum err journal_sync_segment(struct money *m, struct segment *s)
     const struct money_disk_ops *d = &m->ops.disk;
     struct journal *j = &m->journal;
     int64_t upto = s->written;
-    bool dir_dirty = j->dir_dirty;
-    j->dir_dirty = false;
+    uint64_t names = j->names;
+    bool dir_dirty =
+        j->names_synced <
+        names; /* until it is done: two may do it at once, but none may rely on one that runs */
     s->is_syncing = true;
     pthread_mutex_unlock(&j->mu);
     enum err e = dir_dirty ? d->sync_dir(d->self, m->spool.dir) : ERR_OK;
@@ -203,10 +205,10 @@ enum err journal_sync_segment(struct money *m, struct segment *s)
     if (!e)
         e = d->sync(d->self, s->fd);
     pthread_mutex_lock(&j->mu);
+    if (!dir_failed && j->names_synced < names)
+        j->names_synced = names;
     s->is_syncing = false;
     s->synced = upto; /* also after a failure: nobody waits for what will not come */
-    if (dir_failed)
-        j->dir_dirty = true;
     if (e) {
         /* The kernel has marked the pages clean: another sync of this file would succeed and prove nothing. */
         s->is_suspect = true;

@@ -32,8 +32,9 @@ static enum err take_back_flushed(struct money *m, uint64_t position)
     enum err e = ERR_OK;
     bool any = false;
     pthread_mutex_lock(&j->mu);
-    for (struct segment *s = j->first; !e && s && s->state == SEGMENT_FLUSHED; s = s->next) {
-        if (s->number <= position)
+    /* Some may have been taken back before an error. */
+    for (struct segment *s = j->first; !e && s; s = s->next) {
+        if (s->state != SEGMENT_FLUSHED || s->number <= position)
             continue;
         pthread_mutex_unlock(&j->mu); /* only this thread removes segments */
         e = flush_note_again(m, s->number);

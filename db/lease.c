@@ -154,7 +154,11 @@ static enum err give_back(struct money *m, struct lease_account *a, int64_t nusd
     pthread_mutex_lock(&a->mu);
     a->giving_nusd -= nusd;
     if (e == ERR_OK) {
+        /* If the row still holds costs of a flush that got lost, they must not look free. */
+        if (g.row.exists && g.row.n > a->n)
+            a->granted_nusd -= nusd < a->granted_nusd ? nusd : a->granted_nusd;
         lease_apply(a, &g.row, began, true);
+        a->applied_seq = lease_seq(m);
     } else if (e == ERR_DB_UNKNOWN) {
         a->doubtful_nusd += nusd;
         begin_doubt(m, a);
@@ -182,8 +186,10 @@ static enum err take_once(struct money *m, struct lease_account *a, struct lease
     if (e == ERR_END)
         money_expel(m);
     pthread_mutex_lock(&a->mu);
-    if (e == ERR_OK || e == ERR_NO_FUNDS)
+    if (e == ERR_OK || e == ERR_NO_FUNDS) {
         lease_apply(a, &t->row, began, e == ERR_OK);
+        a->applied_seq = lease_seq(m);
+    }
     if (e == ERR_OK)
         atomic_fetch_add(&m->takes, 1);
     if (e == ERR_DB_UNKNOWN)
@@ -473,9 +479,9 @@ enum err lease_resync(struct money *m, const struct lease_found *found, size_t n
         pthread_mutex_lock(&a->mu);
         if (a->position > position)
             a->position = position;
-        /* An operation that ran meanwhile has told, or will tell, something newer. */
-        if (!a->is_busy && a->applied_seq < began &&
-            (row->exists ? row->n < a->n : a->granted_nusd > 0)) {
+        /* An operation that ended after `began` has told something newer; one that runs will. */
+        bool is_settled = !a->is_busy && a->applied_seq < began;
+        if (is_settled && a->granted_nusd != row->amount_nusd && row->n <= a->n) {
             log_error("lease_lost", "account=%lld had_nusd=%lld has_nusd=%lld", (long long)a->id,
                       (long long)a->granted_nusd, (long long)row->amount_nusd);
             a->granted_nusd = row->amount_nusd;

@@ -111,7 +111,7 @@ static enum err open_spool(struct money *m)
     enum err e = money_installation(m, owner.installation);
     if (e)
         return e;
-    if (m->spool.lock_fd < 0)
+    if (!m->spool.is_ready)
         e = spool_make(&m->ops, m->config->spool_dir, &owner, &m->spool);
     if (!e)
         e = slots_open(m);
@@ -120,7 +120,7 @@ static enum err open_spool(struct money *m)
         return ERR_IO;
     }
     pthread_mutex_lock(&m->journal.mu);
-    m->journal.dir_dirty = true;
+    m->journal.names++;
     pthread_mutex_unlock(&m->journal.mu);
     return ERR_OK;
 }
@@ -166,7 +166,8 @@ static enum err insert_row(struct money *m)
     if (!e) {
         atomic_store(&m->seen_ms, money_mono_ms(m));
         pthread_mutex_lock(&m->journal.mu);
-        m->journal.generation = m->ops.db.generation(m->ops.db.self); /* nothing of ours is older */
+        if (!atomic_load(&m->journal.flushed)) /* nothing of ours is older */
+            m->journal.generation = m->ops.db.generation(m->ops.db.self);
         pthread_mutex_unlock(&m->journal.mu);
     }
     pthread_mutex_lock(&m->mu);
@@ -184,12 +185,14 @@ enum err money_row_begin(struct money *m)
     pthread_mutex_lock(&m->mu);
     while (m->row == ROW_CHANGING)
         m->ops.clock.wait(m->ops.clock.self, &m->changed, &m->mu, SEEN_EVERY_MS);
-    bool is_there = m->row == ROW_THERE;
+    bool is_there = m->row == ROW_THERE, is_over = !is_there && atomic_load(&m->is_stopped);
     if (is_there)
         m->row_users++;
-    else
+    else if (!is_over)
         m->row = ROW_CHANGING;
     pthread_mutex_unlock(&m->mu);
+    if (is_over)
+        return ERR_UNAVAILABLE; /* row and directory are gone, or about to go */
     return is_there ? ERR_OK : insert_row(m);
 }
 
@@ -356,6 +359,13 @@ static void leave(struct money *m)
     enum err e = is_none ? ERR_OK : delete_row(m, false);
     if (e) {
         log_warn("money_stop", "process=%s error=%s left=\"for adoption\"", m->id, err_name(e));
+        return;
+    }
+    /* Commits may be lost: whoever adopts us repeats them. */
+    if (m->ops.db.generation(m->ops.db.self) != m->journal.generation) {
+        log_warn("money_stop",
+                 "process=%s problem=\"the database was lost meanwhile\" left=\"for adoption\"",
+                 m->id);
         return;
     }
     e = spool_retire(&m->ops, m->config->spool_dir, m->id, &m->spool);

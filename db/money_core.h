@@ -63,7 +63,7 @@ struct lease_account {
     uint64_t
         position; /* our journal's position as of the last read-back: what was spent up to it is out of granted and of the array */
     uint64_t doubt_seq;   /* when that was; an operation begun after it settles the doubt */
-    uint64_t applied_seq; /* when the operation began whose read-back was taken over last */
+    uint64_t applied_seq; /* when a read-back was taken over last */
     struct spent *spent;  /* by segment ascending; SEGMENT_STUCK last */
     size_t spent_n, spent_cap;
     bool is_busy;                 /* a take or a give-back runs: one at a time */
@@ -121,7 +121,8 @@ struct journal {
     bool is_stopping;
     bool is_full;    /* no room for another segment, when it was last tried */
     bool is_failing; /* a write or a sync failed; nothing is admitted until a repair succeeded */
-    bool dir_dirty;  /* names in the spool directory are not synced */
+    uint64_t names;  /* changes of names in the spool directory */
+    uint64_t names_synced; /* of these, durable */
     int64_t repair_at_ms;
     int64_t add_at_ms;      /* after a failure to add a segment */
     int64_t flush_at_ms;    /* after a failure to flush */

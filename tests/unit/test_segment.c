@@ -182,7 +182,7 @@ START_TEST(spool_directory_is_locked_while_its_maker_lives)
                                 .host_id = "host",
                                 .process = "01K0000000000000000000000A"},
                        read;
-    struct spool mine, other;
+    struct spool mine = {.lock_fd = -1}, other;
     ck_assert_int_eq(spool_make(&ops, dir, &owner, &mine), ERR_OK);
     ck_assert_int_eq(spool_read_owner(&ops, mine.dir, &read), ERR_OK);
     ck_assert_str_eq(read.installation, "inst");
