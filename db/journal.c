@@ -157,7 +157,7 @@ enum err journal_add_segment(struct money *m)
     return ERR_OK;
 }
 
-/* Offset and segment for a line of n bytes. NULL: there is no room. */
+/* Offset and segment for a line of n bytes; there must be room. */
 static struct segment *place_line(struct money *m, size_t n, int64_t now_ms, int64_t *at)
 {
     struct journal *j = &m->journal;
@@ -166,10 +166,9 @@ static struct segment *place_line(struct money *m, size_t n, int64_t now_ms, int
     if (!j->active) {
         FAULT("k10"); /* between two segments */
         struct segment *spare = j->first;
-        while (spare && spare->state != SEGMENT_SPARE)
+        assert(j->spare_lines > 0); /* our caller has seen to it that there is room */
+        while (spare->state != SEGMENT_SPARE)
             spare = spare->next;
-        if (!spare)
-            return NULL;
         spare->state = SEGMENT_ACTIVE;
         j->spare_lines -= j->segment_lines;
         j->active = spare;

@@ -33,7 +33,7 @@ static enum err take_back_flushed(struct money *m, uint64_t position)
     bool any = false;
     pthread_mutex_lock(&j->mu);
     /* Some may have been taken back before an error. */
-    for (struct segment *s = j->first; !e && s; s = s->next) {
+    for (struct segment *s = j->first; s; s = s->next) {
         if (s->state != SEGMENT_FLUSHED || s->number <= position)
             continue;
         pthread_mutex_unlock(&j->mu); /* only this thread removes segments */

@@ -4,6 +4,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,10 +17,11 @@
 static enum err fate(struct fake_money *f, enum fake_op op)
 {
     void (*during)(struct fake_money * f) = f->during[op];
-    f->calls[op]++;
-    f->during[op] = NULL;
-    if (during)
+    atomic_fetch_add(&f->calls[op], 1);
+    if (during) {
+        f->during[op] = NULL;
         during(f);
+    }
     if (f->pass[op] > 0) {
         f->pass[op]--;
         return ERR_OK;
@@ -299,6 +301,7 @@ static void fake_wait(void *self, pthread_cond_t *cond, pthread_mutex_t *mutex, 
 {
     struct fake_money *f = self;
     if (f->is_threaded) {
+        atomic_store(&f->due_ms, ms);
         atomic_fetch_add(&f->waiting, 1);
         pthread_cond_wait(cond, mutex);
         atomic_fetch_sub(&f->waiting, 1);
@@ -413,4 +416,64 @@ void fake_run(struct fake_money *f, int64_t need_nusd, int64_t cost_nusd)
     struct fake_request r;
     ck_assert_int_eq(fake_admit(f, need_nusd, &r), ERR_OK);
     fake_finish(f, &r, cost_nusd);
+}
+
+/* ---- another thread ---- */
+
+static void wait_for_waiter(struct fake_money *f, int n)
+{
+    while (atomic_load(&f->waiting) < n)
+        sched_yield();
+}
+
+static void *close_late(void *arg)
+{
+    struct fake_money *f = arg;
+    fake_close(f, f->request, 0);
+    return NULL;
+}
+
+static void *admit_late(void *arg)
+{
+    struct fake_money *f = arg;
+    f->late_error = fake_admit(f, 0, f->request);
+    return NULL;
+}
+
+static void start_late(struct fake_money *f, struct fake_request *r, void *(*run)(void *))
+{
+    int n = atomic_load(&f->waiting);
+    f->is_threaded = true;
+    f->request = r;
+    ck_assert_int_eq(pthread_create(&f->late, NULL, run, f), 0);
+    wait_for_waiter(f, n + 1);
+}
+
+void fake_close_late(struct fake_money *f, struct fake_request *r)
+{
+    start_late(f, r, close_late);
+}
+
+void fake_admit_late(struct fake_money *f, struct fake_request *r)
+{
+    start_late(f, r, admit_late);
+}
+
+void fake_join(struct fake_money *f)
+{
+    pthread_join(f->late, NULL);
+    f->is_threaded = false;
+}
+
+int64_t fake_thread_due_ms(struct fake_money *f)
+{
+    int n = atomic_load(&f->waiting);
+    f->is_threaded = true;
+    ck_assert_int_eq(journal_start(f->m), ERR_OK);
+    wait_for_waiter(f, n + 1);
+    int64_t ms = atomic_load(&f->due_ms);
+    journal_join(f->m);
+    f->m->journal.is_stopping = false;
+    f->is_threaded = false;
+    return ms;
 }

@@ -52,15 +52,19 @@ struct fake_money {
     void (*during[FAKE_OPS])(struct fake_money *f); /* once, at the beginning of the next call */
 
     /* what was seen */
-    int calls[FAKE_OPS];
+    atomic_int calls[FAKE_OPS];
     size_t needs_n;                /* of the last take */
     bool is_last;                  /* of the last give */
     struct lease_account *account; /* whatever `during` needs */
     struct hold *hold;
+    struct fake_request *request;
 
     _Atomic int64_t now_ms;
-    bool is_threaded; /* FAKE_WAIT really waits */
-    atomic_int waiting;
+    bool is_threaded;       /* FAKE_WAIT waits until it is woken; no time passes */
+    atomic_int waiting;     /* how many do */
+    _Atomic int64_t due_ms; /* for how long the last one would have */
+    pthread_t late;
+    enum err late_error;
     struct money_disk_ops disk;
 };
 
@@ -71,6 +75,9 @@ void fake_money_clear(struct fake_money *f);
 /* fake_fail - the next call of op fails. fake_fail_after - when `pass` calls have succeeded, `n` fail. */
 void fake_fail(struct fake_money *f, enum fake_op op, enum err e);
 void fake_fail_after(struct fake_money *f, enum fake_op op, int pass, int n, enum err e);
+/* fake_thread_due_ms - runs the journal's thread until it finds nothing to do; how long it would
+ * wait then. */
+int64_t fake_thread_due_ms(struct fake_money *f);
 /* fake_pump - the journal's work until nothing is due. */
 void fake_pump(struct fake_money *f);
 
@@ -84,6 +91,11 @@ struct fake_request {
 enum err fake_admit(struct fake_money *f, int64_t need_nusd, struct fake_request *r);
 void fake_close(struct fake_money *f, struct fake_request *r, int64_t cost_nusd);
 void fake_finish(struct fake_money *f, struct fake_request *r, int64_t cost_nusd);
+/* fake_close_late - fake_close at no cost by a thread of its own, which must be in a wait when this
+ * returns; fake_join. fake_admit_late - the same with an admission that holds nothing. */
+void fake_close_late(struct fake_money *f, struct fake_request *r);
+void fake_admit_late(struct fake_money *f, struct fake_request *r);
+void fake_join(struct fake_money *f);
 /* fake_run - a whole request of account 1 that is admitted. */
 void fake_run(struct fake_money *f, int64_t need_nusd, int64_t cost_nusd);
 

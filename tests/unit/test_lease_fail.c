@@ -273,7 +273,30 @@ START_TEST(a_loss_is_told_by_the_row_of_the_account_itself)
 }
 END_TEST
 
+START_TEST(a_row_that_is_newer_than_memory_is_no_loss)
+{
+    struct hold h = opened(100);
+    f.rows[1].n++; /* a commit whose answer is still on its way */
+    f.rows[1].amount_nusd = 150;
+    f.generation++;
+    fake_pump(&f);
+    ck_assert_int_eq(h.account->granted_nusd, 100);
+    hold_cancel(f.m, &h);
+}
+END_TEST
+
 /* ---- waiting ---- */
+
+START_TEST(a_process_that_cannot_write_its_row_takes_nothing)
+{
+    fake_fail(&f, FAKE_INSTALLATION, ERR_DB_DOWN);
+    ck_assert_int_eq(open_error(10), ERR_UNAVAILABLE);
+    ck_assert_int_eq(f.calls[FAKE_TAKE], 0);
+    ck_assert(!account_1()->has_doubt);
+    struct hold h = opened(10);
+    hold_cancel(f.m, &h);
+}
+END_TEST
 
 START_TEST(a_want_that_failed_is_told_again_at_the_next_refusal)
 {
@@ -371,6 +394,32 @@ END_TEST
 
 /* ---- giving back ---- */
 
+/* The row as it is when the give-back is done, read by a flush right after it. */
+static void hear_flush_first(struct fake_money *fake)
+{
+    struct lease_account *a = account_1();
+    struct lease_row row = {.exists = true, .amount_nusd = 40, .n = a->n + 2};
+    pthread_mutex_lock(&a->mu);
+    lease_apply(a, &row, lease_seq(fake->m), true);
+    pthread_mutex_unlock(&a->mu);
+}
+
+START_TEST(a_flush_that_is_heard_before_the_give_back_has_the_last_word)
+{
+    struct hold h = opened(100), h2 = opened(40);
+    struct lease_account *a = account_1();
+    hold_cancel(f.m, &h);
+    f.wanted_id = 1;
+    f.during[FAKE_GIVE] = hear_flush_first;
+    lease_give_wanted(f.m);
+    ck_assert_int_eq(f.rows[1].amount_nusd, 40);
+    ck_assert_int_eq(a->granted_nusd, 40);
+    ck_assert_int_eq(a->giving_nusd, 0);
+    ck_assert_int_eq(lease_free(a), 0);
+    hold_cancel(f.m, &h2);
+}
+END_TEST
+
 static void give_wanted_now(struct fake_money *fake)
 {
     lease_give_wanted(fake->m);
@@ -450,12 +499,15 @@ int main(void)
     tcase_add_test(t, a_loss_during_a_take_is_told_by_the_take);
     tcase_add_test(t, what_was_read_before_the_last_operation_is_no_loss);
     tcase_add_test(t, a_loss_is_told_by_the_row_of_the_account_itself);
+    tcase_add_test(t, a_process_that_cannot_write_its_row_takes_nothing);
     tcase_add_test(t, a_want_that_failed_is_told_again_at_the_next_refusal);
     tcase_add_test(t, reserved_money_is_asked_for_ten_times_a_second_until_the_deadline);
     tcase_add_test(t, who_comes_right_after_a_refusal_asks_a_little_later);
     tcase_add_test(t, who_comes_during_a_take_waits_for_its_end);
     tcase_add_test(t, what_another_request_leaves_goes_to_who_waits);
     tcase_add_test(t, a_stopped_process_extends_no_hold);
+    tcase_add_test(t, a_row_that_is_newer_than_memory_is_no_loss);
+    tcase_add_test(t, a_flush_that_is_heard_before_the_give_back_has_the_last_word);
     tcase_add_test(t, wanted_accounts_that_are_not_ours_or_busy_or_unknown_are_left);
     tcase_add_test(t, an_account_without_money_is_forgotten_when_it_is_idle);
     tcase_add_test(t, an_account_that_is_used_or_waited_for_is_not_idle);
