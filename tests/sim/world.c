@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define POISON_RARE    40
+#define POISON_OFTEN   3
 #define LINES_KEPT     60
 #define LINE_SIZE      240
 #define SIGNAL_STACK   65536
@@ -62,6 +64,7 @@ static void draw_rates(void)
         .disk_io = draw_rate(6, 4, 60),
         .disk_full = draw_rate(6, 3, 20),
         .disk_sync = draw_rate(5, 2, 10),
+        .disk_read = draw_rate(6, 5, 40),
         .disk_name = draw_rate(7, 5, 40),
         .torn_kill = draw_rate(6, 20, 100),
     };
@@ -69,6 +72,7 @@ static void draw_rates(void)
 
 static void draw_weights(void)
 {
+    world.poison = dice(6) ? POISON_RARE : POISON_OFTEN;
     const uint32_t weights[ACT_COUNT] = {
         [ACT_RESUME] = 1100,
         [ACT_REQUEST] = 150 + dice(150),
