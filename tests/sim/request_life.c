@@ -36,7 +36,8 @@ static enum err open_hold(struct life *l, int64_t need, int64_t *available)
 /* What cannot be paid in full is asked for as far as it can. */
 static enum err ask(struct life *l)
 {
-    int64_t available = 0, need = dice(8) ? 1 + dice(dice(4) ? NEED_SMALL : NEED_LARGE) : 0;
+    int64_t available = 0,
+            need = chance(world.free) ? 0 : 1 + dice(dice(4) ? NEED_SMALL : NEED_LARGE);
     enum err e = open_hold(l, need, &available);
     if (e == ERR_NO_FUNDS && available > need && !world.had_failover &&
         !l->r->process->is_excused[l->r->account])

@@ -80,7 +80,8 @@ struct world {
     int64_t mono_ms;
     int64_t wall_ahead_ms[HOSTS_N];
     struct rates rates;
-    uint32_t poison; /* the database refuses a row */
+    uint32_t poison; /* 1 in n rows is refused by the database */
+    uint32_t free;   /* 1 in n requests costs nothing */
     uint32_t weights[ACT_COUNT];
     uint32_t weights_sum;
     struct config config;
