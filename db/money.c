@@ -156,7 +156,8 @@ static bool has_directory(struct money *m)
            m->ops.disk.is_same(m->ops.disk.self, m->spool.lock_fd, path);
 }
 
-static enum err insert_row(struct money *m)
+/* is_maybe: an earlier try has had no answer, and what is told now does not undo it. */
+static enum err insert_row(struct money *m, bool is_maybe)
 {
     enum err e = m->ops.db.begin(m->ops.db.self, m->id, m->host);
     if (!e && !has_directory(m)) {
@@ -171,7 +172,8 @@ static enum err insert_row(struct money *m)
         pthread_mutex_unlock(&m->journal.mu);
     }
     pthread_mutex_lock(&m->mu);
-    m->row = !e ? ROW_THERE : e == ERR_DB_UNKNOWN || e == ERR_UNAVAILABLE ? ROW_MAYBE : ROW_NONE;
+    is_maybe = is_maybe || e == ERR_DB_UNKNOWN || e == ERR_UNAVAILABLE;
+    m->row = !e ? ROW_THERE : is_maybe ? ROW_MAYBE : ROW_NONE;
     m->row_users += !e;
     pthread_cond_broadcast(&m->changed);
     pthread_mutex_unlock(&m->mu);
@@ -186,6 +188,7 @@ enum err money_row_begin(struct money *m)
     while (m->row == ROW_CHANGING)
         m->ops.clock.wait(m->ops.clock.self, &m->changed, &m->mu, SEEN_EVERY_MS);
     bool is_there = m->row == ROW_THERE, is_over = !is_there && atomic_load(&m->is_stopped);
+    bool is_maybe = m->row == ROW_MAYBE;
     if (is_there)
         m->row_users++;
     else if (!is_over)
@@ -193,7 +196,7 @@ enum err money_row_begin(struct money *m)
     pthread_mutex_unlock(&m->mu);
     if (is_over)
         return ERR_UNAVAILABLE; /* row and directory are gone, or about to go */
-    return is_there ? ERR_OK : insert_row(m);
+    return is_there ? ERR_OK : insert_row(m, is_maybe);
 }
 
 void money_row_done(struct money *m)

@@ -316,10 +316,17 @@ void spool_sweep(const struct money_ops *ops, const char *root, const char *name
 
 /* ---- rejected lines ---- */
 
-/* Without its LF, which may be all that is missing. */
+/* The LF may be missing at the end: it is added then. What a power cut has left before or in place of a LF spoils the line. */
 static bool has_line(struct slice all, struct slice line)
 {
-    return all.n >= line.n - 1 && memmem(all.p, all.n, line.p, line.n - 1);
+    size_t n = line.n - 1;
+    const char *end = all.p + all.n, *at = all.p;
+    while (at && (size_t)(end - at) >= n && (at = memmem(at, (size_t)(end - at), line.p, n))) {
+        if ((at == all.p || at[-1] == '\n') && (at + n == end || at[n] == '\n'))
+            return true;
+        at++;
+    }
+    return false;
 }
 
 /* Appends those of lines that are not in `old`. */

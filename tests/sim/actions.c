@@ -13,13 +13,23 @@
 #define FREEZE_MS        100000
 #define BALANCE_SMALL    2000
 #define BALANCE_LARGE    100000
+#define HOUR_MS          3600000
+#define MONTH_MS         INT64_C(2000000000) /* 23 days: twice as much is a dice */
 #define DRAIN_TURNS_MAX  50
-#define WALL_AHEAD_MS    INT64_C(1000000000)
+#define WALL_AHEAD_MS    INT64_C(100000000000)
 #define DRAIN_STEP_MS    20
 #define DRAIN_TURN_MS    5100 /* adoption is due in each turn */
 #define DRAIN_PASSES_MAX 3000
 
 /* ---- processes ---- */
+
+static int alive_processes(void)
+{
+    int n = 0;
+    for (int i = 0; i < world.processes_n; i++)
+        n += world.processes[i].is_alive;
+    return n;
+}
 
 static struct process *start(int host, bool has_thread)
 {
@@ -30,6 +40,8 @@ static struct process *start(int host, bool has_thread)
         .clock = model_clock_ops(p), .db = model_db_ops(p), .disk = model_disk_ops(p)};
     world.processes_n++;
     p->m = money_new_with(&ops, &world.config, SLOTS_N);
+    if (alive_processes() > 2)
+        happened(EVENT_TOGETHER);
     trace("p%d starts on host %d%s", p->number, host, p->has_thread ? "" : " without a thread");
     if (p->has_thread && money_start(p->m))
         fail("money_start");
@@ -39,6 +51,8 @@ static struct process *start(int host, bool has_thread)
 static void kill_process(struct process *p, const char *why)
 {
     trace("p%d: %s", p->number, why);
+    if (p->upkeep)
+        happened(EVENT_KILL_IN_UPKEEP);
     oracle_death(p);
     p->is_alive = false;
     fiber_drop(p);
@@ -55,14 +69,6 @@ static struct process *pick_process(void)
             all[n++] = &world.processes[i];
     }
     return n ? all[dice(n)] : NULL;
-}
-
-static int alive_processes(void)
-{
-    int n = 0;
-    for (int i = 0; i < world.processes_n; i++)
-        n += world.processes[i].is_alive;
-    return n;
 }
 
 static void run_upkeep(void *arg)
@@ -95,6 +101,7 @@ static void start_stop(struct process *p)
     if (p->upkeep)
         return;
     p->is_stopping = true;
+    happened(EVENT_STOP);
     trace("p%d stops", p->number);
     p->upkeep = fiber_start(p, "stop", run_stop, p);
     fiber_resume(p->upkeep);
@@ -132,6 +139,7 @@ static void cut_power(int host)
         if (world.processes[i].is_alive && world.processes[i].host == host)
             kill_process(&world.processes[i], "loses power");
     }
+    happened(EVENT_POWER_CUT);
     oracle_power_cut(host);
     model_disk_power_cut(host);
 }
@@ -139,6 +147,7 @@ static void cut_power(int host)
 static void freeze(struct process *p)
 {
     p->is_frozen = true;
+    happened(EVENT_FREEZE);
     p->thaw_ms = world.mono_ms + dice(FREEZE_MS);
     trace("p%d is frozen for %lld ms", p->number, (long long)(p->thaw_ms - world.mono_ms));
     if (dice(2))
@@ -153,6 +162,7 @@ static void toggle_outage(void)
         return;
     }
     bool is_crash = dice(2);
+    happened(is_crash ? EVENT_SERVER_CRASH : EVENT_OUTAGE);
     trace("the database is gone%s", is_crash ? " (crash)" : "");
     model_db_outage(is_crash);
 }
@@ -163,7 +173,18 @@ static void insert(bool is_adjustment)
     int64_t nusd = 1 + (int64_t)dice(BALANCE_SMALL);
     trace("account %d: %s of %lld", account + 1, is_adjustment ? "adjustment" : "recharge",
           (long long)nusd);
+    if (is_adjustment)
+        happened(EVENT_ADJUSTMENT);
     model_db_insert(account, is_adjustment ? -nusd : nusd);
+}
+
+/* To an hour, or to a month, whose end may lie between. */
+static void jump(int host)
+{
+    int64_t most = dice(4) ? HOUR_MS : MONTH_MS, ms = (int64_t)dice((uint32_t)(2 * most)) - most;
+    trace("host %d: the clock jumps by %lld ms", host, (long long)ms);
+    happened(ms < 0 ? EVENT_CLOCK_BACK : EVENT_CLOCK_FORWARD);
+    world.wall_ahead_ms[host] += ms;
 }
 
 static void act_on(struct process *p, enum action what)
@@ -179,12 +200,14 @@ static void act_on(struct process *p, enum action what)
         start_stop(p);
         break;
     case ACT_KILL:
+        happened(EVENT_KILL);
         kill_process(p, "is killed");
         break;
     case ACT_FREEZE:
         freeze(p);
         break;
     case ACT_DROP:
+        happened(EVENT_LOST_CONNECTIONS);
         model_db_drop(p);
         break;
     default:
@@ -224,7 +247,7 @@ static void act(enum action what)
         world.mono_ms += dice(PAUSE_MS);
         break;
     case ACT_WALL:
-        world.wall_ahead_ms[dice(HOSTS_N)] += (int64_t)dice(7200000) - 3600000;
+        jump((int)dice(HOSTS_N));
         break;
     default:
         p = pick_process();

@@ -56,9 +56,23 @@ static enum err enter(struct process *p, const char *name)
 static enum err leave(struct process *p, const char *name, enum err e)
 {
     trace("  p%d %s: %s", p->number, name, e ? err_name(e) : "ok");
+    if (e == ERR_DB_RETRY)
+        happened(EVENT_RETRY);
     if (chance(world.rates.yield))
         fiber_yield(name);
     return e;
+}
+
+static void count_unknown(enum txn_kind kind)
+{
+    if (kind == TXN_TAKE)
+        happened(EVENT_UNKNOWN_TAKE);
+    else if (kind == TXN_GIVE)
+        happened(EVENT_UNKNOWN_GIVE);
+    else if (kind == TXN_FLUSH)
+        happened(EVENT_UNKNOWN_FLUSH);
+    else if (kind == TXN_END)
+        happened(EVENT_UNKNOWN_END);
 }
 
 static enum err commit(struct process *p, struct txn *t)
@@ -72,6 +86,7 @@ static enum err commit(struct process *p, struct txn *t)
         txn_apply(t);
         return ERR_OK;
     }
+    count_unknown(t->kind);
     lose_connection(p);
     switch (dice(4)) {
     case 0:
@@ -285,6 +300,8 @@ static enum err op_wanted(void *self, const char *process, int64_t *ids, size_t 
         if (p->leases[a].exists && tables.accounts[a].wanted_ms > world.mono_ms - WANTED_S * 1000)
             ids[(*n)++] = a + 1;
     }
+    if (*n)
+        happened(EVENT_WANTED);
     return leave(self, "wanted", e);
 }
 
@@ -335,6 +352,8 @@ static enum err check_position(struct usage_flush *f, const struct model_process
     if (position == f->previous)
         return ERR_OK;
     f->position = position;
+    if (position >= f->segment)
+        happened(EVENT_REPEATED_FLUSH);
     return position >= f->segment ? ERR_END : ERR_RANGE;
 }
 

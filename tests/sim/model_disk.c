@@ -160,8 +160,10 @@ static enum err op_read(void *self, int fd, void *dst, size_t n, int64_t at, siz
     struct process *p = self;
     enter("read");
     const struct inode *f = file_of(p, fd);
-    if (happens(world.rates.disk_name))
+    if (happens(world.rates.disk_read)) {
+        happened(EVENT_READ_ERROR);
         return fault(p, EIO);
+    }
     int64_t left = f->size > at ? f->size - at : 0;
     *got = left < (int64_t)n ? (size_t)left : n;
     if (*got)
@@ -187,12 +189,24 @@ static size_t write_some(struct inode *f, const char *s, size_t n, int64_t at)
     return n;
 }
 
+static void write_part(struct inode *f, const char *s, size_t n, int64_t at)
+{
+    size_t part = dice((uint32_t)n);
+    inode_write(f, s, part, at);
+    if (f->segment)
+        happened_torn(part, n);
+}
+
 static enum err write_at(struct process *p, int fd, const char *s, size_t n, int64_t at)
 {
     struct inode *f = file_of(p, fd);
     if (happens(world.rates.torn_kill) && fiber_is_running()) {
         trace("  p%d is killed in a write", p->number);
-        if (write_some(f, s, n, at) == n && is_rejected(p, f))
+        happened(EVENT_KILL_IN_WRITE);
+        size_t written = write_some(f, s, n, at);
+        if (f->segment)
+            happened_torn(written, n);
+        if (written == n && is_rejected(p, f))
             oracle_rejected(p->host, s, n);
         world.had_torn[p->host] = true;
         p->is_doomed = true;
@@ -200,15 +214,17 @@ static enum err write_at(struct process *p, int fd, const char *s, size_t n, int
         fail("p%d goes on after its death", p->number);
     }
     if (happens(world.rates.disk_io)) {
-        inode_write(f, s, dice((uint32_t)n), at);
+        write_part(f, s, n, at);
         trace("  p%d: EIO", p->number);
+        happened(EVENT_SHORT_WRITE);
         world.had_torn[p->host] = true;
         if (n == SLOT_BYTES)
             oracle_torn_slot(s, n);
         return fault(p, EIO);
     }
     if (at + (int64_t)n > f->size && happens(world.rates.disk_full)) {
-        inode_write(f, s, dice((uint32_t)n), at);
+        write_part(f, s, n, at);
+        happened(EVENT_NO_SPACE);
         world.had_torn[p->host] = true;
         return fault(p, ENOSPC);
     }
@@ -267,6 +283,7 @@ static enum err op_sync(void *self, int fd)
     struct inode *f = file_of(p, fd);
     if (happens(world.rates.disk_sync)) {
         inode_forget_dirty(f);
+        happened(EVENT_FAILED_SYNC);
         if (is_rejected(p, f))
             world.had_reject_unsynced[p->host] = true;
         trace("  p%d: sync fails", p->number);
@@ -284,8 +301,10 @@ static enum err op_sync_dir(void *self, const char *path)
     struct inode *in = find(p, path);
     if (!in || !in->dir)
         return errno = ENOENT, ERR_END;
-    if (happens(world.rates.disk_sync))
+    if (happens(world.rates.disk_sync)) {
+        happened(EVENT_FAILED_DIR_SYNC);
         return fault(p, EIO);
+    }
     dir_sync(in->dir);
     return ERR_OK;
 }

@@ -108,6 +108,7 @@ static void apply_abandon(struct txn *t, struct model_process *p)
 {
     for (int a = 0; a < ACCOUNTS_N; a++)
         world.processes[t->locks.process].is_excused[a] = true;
+    happened(EVENT_ABANDONED);
     trace("  p%d is abandoned", t->locks.process);
     p->exists = false;
     drop_leases(p);
@@ -162,6 +163,8 @@ static void charge(struct txn *t, struct model_process *p, struct flush_account 
     if (missing && !world.processes[number].is_excused[account])
         fail("p%d charges account %d %lld and has leased %lld", number, account + 1,
              (long long)f->cost_nusd, (long long)have);
+    if (missing)
+        happened(EVENT_AFTER_ABANDONMENT);
     if (l->exists) {
         l->amount_nusd = have - f->cost_nusd + missing;
         bump_n(l, f->n_floor);
@@ -203,6 +206,8 @@ void txn_apply(struct txn *t)
         p->seen_ms = world.mono_ms;
         break;
     case TXN_END:
+        if (t->owner->number != t->locks.process)
+            happened(EVENT_ADOPTED);
         /* Commits that are lost now are repeated without it. */
         for (int a = 0; world.had_failover && a < ACCOUNTS_N; a++)
             world.processes[t->locks.process].is_excused[a] = true;
@@ -225,6 +230,8 @@ void txn_apply(struct txn *t)
         apply_give(t, p);
         break;
     case TXN_FLUSH:
+        if (t->owner->number != t->locks.process)
+            happened(EVENT_ADOPTED_SEGMENT);
         apply_flush(t, p);
         break;
     }
@@ -267,6 +274,7 @@ static struct txn *find_conflict(const struct txn_locks *l)
 static void decide(struct txn *t)
 {
     bool is_applied = dice(2);
+    happened(is_applied ? EVENT_LATE_COMMIT : EVENT_LATE_ROLLBACK);
     trace("  an unanswered transaction (%d) of p%d is %s", (int)t->kind, t->owner->number,
           is_applied ? "applied" : "rolled back");
     if (is_applied)
@@ -284,6 +292,7 @@ static enum err wait_for(const struct process *p, const struct txn_locks *locks)
         }
         if (!tries--)
             return ERR_DB_RETRY;
+        happened(EVENT_LOCK_WAIT);
         fiber_yield("lock");
         if (!model_db_is_connected(p))
             return ERR_DB_DOWN;
@@ -384,6 +393,7 @@ bool txn_failover(void)
         back--;
     if (!back)
         return false;
+    happened(EVENT_FAILOVER);
     txn_crash();
     /* What that decided is part of the past as well. */
     before = tables;

@@ -88,6 +88,7 @@ void oracle_torn_slot(const char *p, size_t n)
     struct request *r = n > CRC_CHARS + ULID_CHARS ? oracle_find(p + CRC_CHARS) : NULL;
     if (r)
         r->may_vanish = true; /* an admin finds it in spool/rejected */
+    happened(EVENT_TORN_SLOT);
 }
 
 /* The last line of spool/rejected, of which a part stood there before. */
@@ -104,6 +105,7 @@ static struct slice last_rejected(int host)
 void oracle_rejected(int host, const char *p, size_t n)
 {
     static struct usage_row row;
+    happened(EVENT_REJECTED);
     if (n == 1) {
         struct slice line = last_rejected(host);
         p = line.p;
@@ -141,6 +143,8 @@ void oracle_row(struct request *r, int64_t cost_nusd, enum usage_status status)
     int number = (int)(r - requests);
     trace("  request %d has its row: %s, %lld", number, usage_status_name(status),
           (long long)cost_nusd);
+    if (r->was_lost)
+        happened(EVENT_LOST_ROW_AGAIN);
     if (r->rows++)
         fail("request %d has a second row", number);
     r->row_cost_nusd = cost_nusd;
@@ -149,6 +153,8 @@ void oracle_row(struct request *r, int64_t cost_nusd, enum usage_status status)
     if (cost_nusd > r->hold_nusd)
         fail("request %d is charged %lld and held %lld", number, (long long)cost_nusd,
              (long long)r->hold_nusd);
+    if (status == USAGE_INTERRUPTED)
+        happened(EVENT_INTERRUPTED);
     if (status == USAGE_INTERRUPTED)
         check_interrupted(r, cost_nusd);
     else if (r->state < REQUEST_CLOSING || r->state == REQUEST_REFUSED || cost_nusd != r->cost_nusd)
@@ -160,6 +166,8 @@ void oracle_row_lost(struct request *r, bool is_kept)
 {
     trace("  request %d lost its row%s", (int)(r - requests), is_kept ? "" : " for good");
     r->rows = 0;
+    r->was_lost = true;
+    happened(EVENT_LOST_ROW);
     if (!is_kept || world.had_power_cut[r->process->host])
         r->may_vanish = true;
 }

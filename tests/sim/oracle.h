@@ -44,6 +44,7 @@ struct request {
     bool is_promised;   /* survives a power cut */
     bool is_rejected;   /* stands in spool/rejected */
     uint64_t segment;   /* where its close line was written last; 0: nowhere */
+    bool was_lost;      /* its row, by a failover */
     int rows;           /* in usage_log */
     int64_t row_cost_nusd;
 };

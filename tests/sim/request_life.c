@@ -5,9 +5,8 @@
 
 #include <string.h>
 
-#define NEED_SMALL  300
-#define NEED_LARGE  4000
-#define POISON_ONCE 40 /* 1 in */
+#define NEED_SMALL 300
+#define NEED_LARGE 4000
 
 struct life {
     struct request *r;
@@ -27,6 +26,8 @@ static enum err open_hold(struct life *l, int64_t need, int64_t *available)
         r->state = REQUEST_HELD;
         r->hold_nusd = need;
     }
+    if (e == ERR_NO_FUNDS || e == ERR_FUNDS_RESERVED)
+        happened(e == ERR_NO_FUNDS ? EVENT_NO_FUNDS : EVENT_RESERVED);
     trace("request %d: hold of %lld on account %d: %s", (int)(r - requests), (long long)need,
           r->account + 1, e ? err_name(e) : "ok");
     return e;
@@ -35,7 +36,8 @@ static enum err open_hold(struct life *l, int64_t need, int64_t *available)
 /* What cannot be paid in full is asked for as far as it can. */
 static enum err ask(struct life *l)
 {
-    int64_t available = 0, need = dice(8) ? 1 + dice(dice(4) ? NEED_SMALL : NEED_LARGE) : 0;
+    int64_t available = 0,
+            need = chance(world.free) ? 0 : 1 + dice(dice(4) ? NEED_SMALL : NEED_LARGE);
     enum err e = open_hold(l, need, &available);
     if (e == ERR_NO_FUNDS && available > need && !world.had_failover &&
         !l->r->process->is_excused[l->r->account])
@@ -176,7 +178,7 @@ void request_start(struct process *p)
     struct request *r = p->running < RUNNING_MAX ? oracle_request(p, (int)dice(ACCOUNTS_N)) : NULL;
     if (!r)
         return;
-    r->is_poison = dice(POISON_ONCE) == 0;
+    r->is_poison = chance(world.poison);
     p->running++;
     fiber_resume(fiber_start(p, "request", live, r));
 }

@@ -7,6 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#define POISON_RARE    40
+#define POISON_OFTEN   3
+#define LOSSES_ONCE    6
+#define FREE_RARE      8
+#define FREE_OFTEN     2
 #define LINES_KEPT     60
 #define LINE_SIZE      240
 #define SIGNAL_STACK   65536
@@ -62,6 +67,7 @@ static void draw_rates(void)
         .disk_io = draw_rate(6, 4, 60),
         .disk_full = draw_rate(6, 3, 20),
         .disk_sync = draw_rate(5, 2, 10),
+        .disk_read = draw_rate(6, 5, 40),
         .disk_name = draw_rate(7, 5, 40),
         .torn_kill = draw_rate(6, 20, 100),
     };
@@ -69,6 +75,8 @@ static void draw_rates(void)
 
 static void draw_weights(void)
 {
+    world.free = dice(6) ? FREE_RARE : FREE_OFTEN;
+    world.poison = dice(6) ? POISON_RARE : POISON_OFTEN;
     const uint32_t weights[ACT_COUNT] = {
         [ACT_RESUME] = 1100,
         [ACT_REQUEST] = 150 + dice(150),
@@ -110,6 +118,19 @@ static void draw_config(void)
     };
 }
 
+/* Some seeds are about a database that often loses commits, many small ones, while little else fails. */
+static void draw_losses(void)
+{
+    const uint32_t loss = 10 + dice(50);
+    world.weights_sum += loss - world.weights[ACT_FAILOVER];
+    world.weights[ACT_FAILOVER] = loss;
+    world.free = 1 + dice(FREE_RARE);
+    world.rates.disk_read = dice(2) ? 2 + dice(8) : 0;
+    world.config.journal_segment_rows = 1 + dice(2);
+    world.config.journal_segment_ms = 20;
+    world.config.journal_keep_ms = 600000;
+}
+
 void world_begin(uint64_t seed)
 {
     memset(&world, 0, sizeof(world));
@@ -122,6 +143,8 @@ void world_begin(uint64_t seed)
     draw_rates();
     draw_weights();
     draw_config();
+    if (!dice(LOSSES_ONCE))
+        draw_losses();
 }
 
 int process_number(const char *id)

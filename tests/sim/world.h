@@ -5,6 +5,7 @@
 #define AIPASS_TESTS_WORLD_H
 
 #include "db/money_core.h"
+#include "tests/sim/events.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -47,6 +48,7 @@ struct rates {
     uint32_t disk_io;   /* a write fails, with a part written */
     uint32_t disk_full; /* no room */
     uint32_t disk_sync; /* a sync fails and its pages count as clean */
+    uint32_t disk_read; /* a read fails */
     uint32_t disk_name; /* making, renaming or removing a name fails */
     uint32_t torn_kill; /* SIGKILL in the middle of a write */
 };
@@ -78,6 +80,8 @@ struct world {
     int64_t mono_ms;
     int64_t wall_ahead_ms[HOSTS_N];
     struct rates rates;
+    uint32_t poison; /* 1 in n rows is refused by the database */
+    uint32_t free;   /* 1 in n requests costs nothing */
     uint32_t weights[ACT_COUNT];
     uint32_t weights_sum;
     struct config config;
