@@ -19,8 +19,8 @@
 #define TAKE_NEEDS_MAX    128 /* waiters that one take asks for */
 #define RETRY_RESERVED_MS 100 /* between takes while others hold the money */
 #define RETRY_CONFLICT_MS 30  /* after a take that lost against others five times */
-#define REFUSAL_PAUSE_MS                                                                           \
-    20 /* those who come right after a refusal wait for so long, and then ask together */
+#define TAKE_PAUSE_MS                                                                              \
+    20 /* those who come right after a take wait for so long, and then ask together */
 #define WANT_EVERY_MS 1000
 #define WANTED_MAX    1024 /* accounts looked at in one pass of upkeep */
 
@@ -108,7 +108,7 @@ static bool sort_refused(struct lease_account *a, const struct lease_take *t, in
         w->next_try_ms = now_ms + RETRY_RESERVED_MS;
         is_reserved = true;
     }
-    a->refused_ms = now_ms;
+    a->decided_ms = now_ms;
     return is_reserved;
 }
 
@@ -305,7 +305,7 @@ static enum err reserve(struct money *m, struct lease_account *a, int64_t need_n
     struct lease_waiter w = {
         .need_nusd = need_nusd,
         .deadline_ms = now + m->config->lease_wait_ms,
-        .next_try_ms = a->refused_ms ? a->refused_ms + REFUSAL_PAUSE_MS : now,
+        .next_try_ms = a->decided_ms ? a->decided_ms + TAKE_PAUSE_MS : now,
         .result = ERR_UNAVAILABLE,
     };
     waiter_add(a, &w);

@@ -70,7 +70,7 @@ struct lease_account {
     struct lease_waiter *waiters; /* in order of arrival */
     int64_t used_ms;              /* the last hold or settlement */
     int64_t want_ms;              /* when wanted_at was written last */
-    int64_t refused_ms;           /* the last refusal */
+    int64_t decided_ms;           /* the last take that came to a decision */
 };
 
 struct lease_shard {

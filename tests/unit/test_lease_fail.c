@@ -338,6 +338,18 @@ START_TEST(who_comes_right_after_a_refusal_asks_a_little_later)
 }
 END_TEST
 
+/* Few takes for many requests of an account that is almost empty. */
+START_TEST(who_comes_right_after_a_take_asks_a_little_later_also_when_it_served_all)
+{
+    int64_t began = f.now_ms;
+    struct hold h = opened(10), h2 = opened(10);
+    ck_assert_int_eq(f.calls[FAKE_TAKE], 2);
+    ck_assert_int_eq(f.now_ms - began, 20);
+    hold_cancel(f.m, &h);
+    hold_cancel(f.m, &h2);
+}
+END_TEST
+
 static void end_busy(struct fake_money *fake)
 {
     fake->account->is_busy = false;
@@ -503,6 +515,7 @@ int main(void)
     tcase_add_test(t, a_want_that_failed_is_told_again_at_the_next_refusal);
     tcase_add_test(t, reserved_money_is_asked_for_ten_times_a_second_until_the_deadline);
     tcase_add_test(t, who_comes_right_after_a_refusal_asks_a_little_later);
+    tcase_add_test(t, who_comes_right_after_a_take_asks_a_little_later_also_when_it_served_all);
     tcase_add_test(t, who_comes_during_a_take_waits_for_its_end);
     tcase_add_test(t, what_another_request_leaves_goes_to_who_waits);
     tcase_add_test(t, a_stopped_process_extends_no_hold);
