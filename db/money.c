@@ -353,13 +353,21 @@ static bool flush_all(struct money *m, int64_t deadline_ms)
     }
 }
 
+/* Without a row nothing has asked the database for a while: would we know that it lost commits? */
+static enum err check_flushed(struct money *m)
+{
+    uint64_t position = 0, flushed = atomic_load(&m->journal.flushed);
+    enum err e = flushed ? m->ops.db.position(m->ops.db.self, m->id, &position) : ERR_OK;
+    return !e && position < flushed ? ERR_DB_RETRY : e;
+}
+
 /* Leases back, row and directory gone. What fails is left for adoption. */
 static void leave(struct money *m)
 {
     pthread_mutex_lock(&m->mu);
     bool is_none = m->row == ROW_NONE;
     pthread_mutex_unlock(&m->mu);
-    enum err e = is_none ? ERR_OK : delete_row(m, false);
+    enum err e = is_none ? check_flushed(m) : delete_row(m, false);
     if (e) {
         log_warn("money_stop", "process=%s error=%s left=\"for adoption\"", m->id, err_name(e));
         return;

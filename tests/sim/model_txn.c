@@ -377,10 +377,12 @@ static void excuse(const struct model_tables *before)
     }
 }
 
-/* Whoever flushed it still has the file, and talks to the database, which a process without a row does not. */
+/* Whoever flushed it still has the file, and will ask the database once more. */
 static bool is_kept(const struct logged *l, const struct model_tables *before)
 {
-    return before->processes[l->process].exists && model_disk_has_segment(l->process, l->segment);
+    const struct process *p = &world.processes[l->process];
+    bool asks = before->processes[l->process].exists || (p->is_alive && !p->is_stopping);
+    return asks && model_disk_has_segment(l->process, l->segment);
 }
 
 bool txn_failover(void)
