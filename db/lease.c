@@ -465,30 +465,37 @@ static const struct lease_row *row_of(const struct lease_found *found, size_t n,
     return &none;
 }
 
-enum err lease_resync(struct money *m, const struct lease_found *found, size_t n, uint64_t position,
-                      uint64_t began)
+static bool resync_account(struct lease_account *a, const struct lease_row *row, uint64_t began,
+                           uint64_t first)
+{
+    /* What ended after `began` may have told something newer, or what was committed before the loss. What began after it tells the truth. */
+    if (a->is_busy || a->applied_seq > began)
+        return a->told_seq > first;
+    if (a->granted_nusd != row->amount_nusd && row->n <= a->n) {
+        log_error("lease_lost", "account=%lld had_nusd=%lld has_nusd=%lld", (long long)a->id,
+                  (long long)a->granted_nusd, (long long)row->amount_nusd);
+        a->granted_nusd = row->amount_nusd;
+    }
+    return true;
+}
+
+bool lease_resync(struct money *m, const struct lease_found *found, size_t n, uint64_t position,
+                  uint64_t began, uint64_t first)
 {
     struct lease_account **list = NULL;
     size_t list_n = 0;
-    enum err e = lease_accounts_list(m, &list, &list_n);
-    if (e)
-        return e;
+    bool is_done = true;
+    if (lease_accounts_list(m, &list, &list_n))
+        return false;
     for (size_t i = 0; i < list_n; i++) {
         struct lease_account *a = list[i];
-        const struct lease_row *row = row_of(found, n, a->id);
         pthread_mutex_lock(&a->mu);
         if (a->position > position)
             a->position = position;
-        /* An operation that ended after `began` has told something newer; one that runs will. */
-        bool is_settled = !a->is_busy && a->applied_seq < began;
-        if (is_settled && a->granted_nusd != row->amount_nusd && row->n <= a->n) {
-            log_error("lease_lost", "account=%lld had_nusd=%lld has_nusd=%lld", (long long)a->id,
-                      (long long)a->granted_nusd, (long long)row->amount_nusd);
-            a->granted_nusd = row->amount_nusd;
-        }
+        is_done &= resync_account(a, row_of(found, n, a->id), began, first);
         pthread_mutex_unlock(&a->mu);
         lease_account_put(a);
     }
     free(list);
-    return ERR_OK;
+    return is_done;
 }

@@ -107,7 +107,7 @@ static void drop_leases(struct model_process *p)
 static void apply_abandon(struct txn *t, struct model_process *p)
 {
     for (int a = 0; a < ACCOUNTS_N; a++)
-        world.processes[t->locks.process].is_excused[a] = true;
+        oracle_excuse(&world.processes[t->locks.process], a);
     happened(EVENT_ABANDONED);
     trace("  p%d is abandoned", t->locks.process);
     p->exists = false;
@@ -210,7 +210,7 @@ void txn_apply(struct txn *t)
             happened(EVENT_ADOPTED);
         /* Commits that are lost now are repeated without it. */
         for (int a = 0; world.had_failover && a < ACCOUNTS_N; a++)
-            world.processes[t->locks.process].is_excused[a] = true;
+            oracle_excuse(&world.processes[t->locks.process], a);
         p->exists = false;
         drop_leases(p);
         break;
@@ -372,7 +372,7 @@ static void excuse(const struct model_tables *before)
     for (int p = 0; p < world.processes_n; p++) {
         for (int a = 0; a < ACCOUNTS_N; a++) {
             if (tables.processes[p].taken_nusd[a] < before->processes[p].taken_nusd[a])
-                world.processes[p].is_excused[a] = true;
+                oracle_excuse_loss(&world.processes[p], a);
         }
     }
 }

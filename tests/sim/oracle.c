@@ -145,6 +145,9 @@ void oracle_row(struct request *r, int64_t cost_nusd, enum usage_status status)
           (long long)cost_nusd);
     if (r->was_lost)
         happened(EVENT_LOST_ROW_AGAIN);
+    /* Nobody counted on it: its cost was not among what is needed. */
+    if (r->was_lost && r->may_vanish)
+        r->process->excess_nusd[r->account] += cost_nusd;
     if (r->rows++)
         fail("request %d has a second row", number);
     r->row_cost_nusd = cost_nusd;
@@ -255,12 +258,47 @@ static void excuse(struct process *p)
     for (int a = 0; a < ACCOUNTS_N; a++) {
         const struct model_lease *l = &tables.processes[p->number].leases[a];
         const struct sums *s = &sums[p->number][a];
-        if (s->needed + s->asked >
-            (l->exists ? l->amount_nusd : 0)) /* what is asked for may have been granted */
-            p->is_excused[a] = true;
+        /* What is asked for may have been granted. */
+        int64_t excess = s->needed + s->asked - (l->exists ? l->amount_nusd : 0);
+        if (excess > 0)
+            oracle_excuse_loss(p, a);
+        p->excess_nusd[a] = excess > 0 ? excess : 0;
     }
     p->is_lagging = p->is_alive &&
                     (!model_db_is_connected(p) || p->m->journal.generation != p->generation);
+}
+
+void oracle_excuse_loss(struct process *p, int account)
+{
+    if (!p->is_excused[account])
+        p->is_excused[account] = p->is_by_loss[account] = true;
+}
+
+void oracle_excuse(struct process *p, int account)
+{
+    p->is_excused[account] = true;
+    p->is_by_loss[account] = false;
+}
+
+/* What it needs without a lease may only become less. */
+static void check_excess(struct process *p, int account, int64_t amount)
+{
+    const struct sums *s = &sums[p->number][account];
+    if (!p->is_by_loss[account] || p->is_lagging || p->is_stopping || !p->is_alive)
+        return;
+    /* A row that has grown by a take without an answer is believed by the next operation only. */
+    struct lease_account *a = lease_account_find(p->m, account + 1);
+    bool in_doubt = a && a->has_doubt;
+    if (a)
+        lease_account_put(a);
+    if (!in_doubt && s->needed - amount > p->excess_nusd[account])
+        fail("p%d account %d has leased %lld and needs %lld; it knows what was lost", p->number,
+             account + 1, (long long)amount, (long long)s->needed);
+    int64_t left = s->needed + s->asked - amount;
+    if (in_doubt && left > p->excess_nusd[account])
+        p->excess_nusd[account] = left;
+    if (left < p->excess_nusd[account])
+        p->excess_nusd[account] = left > 0 ? left : 0;
 }
 
 void oracle_failover(void)
@@ -296,11 +334,12 @@ static void check_account(int account)
     int64_t leased = 0;
     for (int n = 0; n < world.processes_n; n++) {
         const struct model_lease *l = &tables.processes[n].leases[account];
-        const struct process *p = &world.processes[n];
+        struct process *p = &world.processes[n];
         int64_t amount = l->exists ? l->amount_nusd : 0;
         leased += amount;
         if (p->is_alive)
             check_memory(p, account);
+        check_excess(p, account, amount);
         if (sums[n][account].needed > amount && !p->is_excused[account])
             fail("p%d account %d has leased %lld and needs %lld", n, account + 1, (long long)amount,
                  (long long)sums[n][account].needed);

@@ -79,6 +79,9 @@ void oracle_row(struct request *r, int64_t cost_nusd, enum usage_status status);
 void oracle_row_lost(struct request *r, bool is_kept);
 /* The database went back to its past: leases that do not suffice any more are nobody's fault. */
 void oracle_failover(void);
+/* oracle_excuse - its lease was taken from it: it may spend what is not there. oracle_excuse_loss - only until it has read its leases anew. */
+void oracle_excuse(struct process *p, int account);
+void oracle_excuse_loss(struct process *p, int account);
 /* The process is about to die: what is durable by its word is so from now on. */
 void oracle_death(const struct process *p);
 /* Power was cut: what was not promised may be gone. */

@@ -145,7 +145,7 @@ static void end(struct life *l)
     if (!r->segment && !r->is_in_slot) {
         /* It could be written nowhere: an older note may be charged. */
         r->may_interrupt = true;
-        r->process->is_excused[r->account] = true;
+        oracle_excuse(r->process, r->account);
     }
     const struct segment *s = segment_of(r);
     if (world.config.journal_sync_request && r->segment && (!s || !s->is_suspect))

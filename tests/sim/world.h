@@ -32,10 +32,13 @@ struct process {
     int64_t thaw_ms;
     struct money *m;
     struct fiber *upkeep;
-    int running;                 /* request fibers */
-    uint64_t epoch;              /* of the database that its connections belong to */
-    uint64_t generation;         /* what the pool would tell */
-    bool is_lagging;             /* the database lost commits, and it has not looked for them yet */
+    int running;         /* request fibers */
+    uint64_t epoch;      /* of the database that its connections belong to */
+    uint64_t generation; /* what the pool would tell */
+    bool is_lagging;     /* the database lost commits, and it has not looked for them yet */
+    bool is_by_loss
+        [ACCOUNTS_N]; /* excused only by lost commits: once it knows of them it spends no more */
+    int64_t excess_nusd[ACCOUNTS_N]; /* of what it needs over its lease, as it knew of them */
     bool is_excused[ACCOUNTS_N]; /* its lease was taken from it: it may spend what is not there */
 };
 

@@ -125,6 +125,24 @@ START_TEST(the_thread_wakes_to_make_room_and_to_repair)
 }
 END_TEST
 
+START_TEST(the_thread_wakes_to_look_again_for_a_loss)
+{
+    f.generation = 1; /* as of the first lease: nothing of ours is older */
+    run_segment();
+    ck_assert_int_eq(fake_thread_due_ms(&f), IDLE_MS);
+    struct lease_account *a = lease_account_find(f.m, 1);
+    f.generation = 2;
+    a->is_busy = true; /* its answer may be from before */
+    ck_assert_int_eq(fake_thread_due_ms(&f), 250);
+    ck_assert_uint_eq(j->generation, 1);
+    a->is_busy = false;
+    f.now_ms += 250;
+    ck_assert_int_eq(fake_thread_due_ms(&f), IDLE_MS);
+    ck_assert_uint_eq(j->generation, 2);
+    lease_account_put(a);
+}
+END_TEST
+
 static void hurry_now(struct fake_money *fake)
 {
     fake_run(fake, 10, 1);
@@ -188,6 +206,7 @@ int main(void)
     tcase_add_test(t, the_thread_wakes_for_what_is_due_next);
     tcase_add_test(t, the_thread_wakes_for_the_first_of_several);
     tcase_add_test(t, the_thread_wakes_to_make_room_and_to_repair);
+    tcase_add_test(t, the_thread_wakes_to_look_again_for_a_loss);
     tcase_add_test(t, the_thread_soon_looks_again_at_what_came_while_it_worked);
     tcase_add_test(t, the_thread_does_not_look_for_who_still_writes);
     suite_add_tcase(s, t);
