@@ -379,6 +379,41 @@ static void change_lying(struct money_ops *ops)
     ops->db.give = lying_give;
 }
 
+static struct {
+    struct money_db_ops real;
+    int calls;
+} begins;
+
+/* Applied without an answer; then rolled back. */
+static enum err lying_begin(void *self, const char *process, const char *host)
+{
+    if (begins.calls++)
+        return ERR_DB_RETRY;
+    ck_assert_int_eq(begins.real.begin(self, process, host), ERR_OK);
+    return ERR_DB_UNKNOWN;
+}
+
+static void change_begin(struct money_ops *ops)
+{
+    begins.real = ops->db;
+    begins.calls = 0;
+    ops->db.begin = lying_begin;
+}
+
+START_TEST(row_that_may_be_there_goes_with_its_process)
+{
+    struct node n = node_new_with(&server, SLOTS, change_begin);
+    struct hold h;
+    kit_recharge(&server, 1, 1000);
+    ck_assert_int_ne(hold_open(n.m, 1, 1000, &h, NULL), ERR_OK);
+    ck_assert_int_ne(hold_open(n.m, 1, 1000, &h, NULL), ERR_OK);
+    ck_assert_int_ge(begins.calls, 2);
+    node_stop(&n);
+    assert_sound(INVARIANTS_DRAINED);
+    ck_assert_int_eq(mariadb_number(&server, "SELECT COUNT(*) FROM processes"), 0);
+}
+END_TEST
+
 START_TEST(take_without_an_answer_raises_nothing_and_shows_later)
 {
     for (int is_applied = 0; is_applied < 2; is_applied++) {
@@ -825,6 +860,7 @@ int main(void)
     tcase_add_test(t, take_of_a_process_whose_row_is_gone_expels_it);
     tcase_add_test(t, process_that_cannot_write_seen_at_stops_admitting_before_it_is_abandoned);
     tcase_add_test(t, process_unseen_for_long_is_abandoned_with_its_leases);
+    tcase_add_test(t, row_that_may_be_there_goes_with_its_process);
     tcase_add_test(t, take_without_an_answer_raises_nothing_and_shows_later);
     tcase_add_test(t, lease_of_an_unanswered_take_is_found_and_given_back);
     tcase_add_test(t, give_back_without_an_answer_is_doubtful_until_the_row_tells);
