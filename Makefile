@@ -9,10 +9,13 @@ MAKEFLAGS  += --no-builtin-rules
 
 # SAN=address,undefined or SAN=thread builds into a folder of its own.
 # FAULTS=1 does, too: with the points of base/fault.h, where tests kill the gateway.
+# So does COV=1: the modules of COV_MODULES count which of their branches are taken.
 SAN        ?=
 FAULTS     ?=
+COV        ?=
+COV_MODULES := ledger lease lease_table journal journal_step pricing price_list
 comma      := ,
-B          := build$(if $(FAULTS),-faults)$(if $(SAN),-$(subst undefined,undef,$(subst address,asan,$(subst thread,tsan,$(subst $(comma),-,$(SAN))))))
+B          := build$(if $(FAULTS),-faults)$(if $(COV),-cov)$(if $(SAN),-$(subst undefined,undef,$(subst address,asan,$(subst thread,tsan,$(subst $(comma),-,$(SAN))))))
 
 CC         := gcc
 AR         := gcc-ar
@@ -26,16 +29,20 @@ WARN := -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wstrict-prototypes -Wmis
 HARD := -fstack-protector-strong -fstack-clash-protection -fcf-protection=full \
         -ftrivial-auto-var-init=zero -fPIE
 OPT  := -O2 -g
-ifeq ($(SAN),)
+ifeq ($(SAN)$(COV),)
 HARD += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
-else
+endif
+ifneq ($(SAN),)
 OPT  := -O1 -g -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=all
 WARN += -Wno-null-dereference
+endif
+ifneq ($(COV),)
+$(COV_MODULES:%=$(B)/obj/db/%.o): OPT := -O0 -g --coverage -fprofile-update=atomic
 endif
 CPPFLAGS += -I. -I$(B)/gen -D_GNU_SOURCE -DAIPASS_VERSION='"$(VERSION)"' $(PKG_CFLAGS)
 CPPFLAGS += $(if $(FAULTS),-DAIPASS_FAULTS)
 CFLAGS   += -std=gnu17 $(OPT) $(WARN) $(if $(WERROR),-Werror) $(HARD)
-LDFLAGS  += -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed $(if $(SAN),-fsanitize=$(SAN))
+LDFLAGS  += -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed $(if $(SAN),-fsanitize=$(SAN)) $(if $(COV),--coverage)
 
 LAYERS   := base db upstream fcgi handlers
 LIB_SRC  := $(filter-out fcgi/main.c,$(wildcard $(LAYERS:%=%/*.c)))
@@ -47,6 +54,11 @@ UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(B)/tests/unit/%)
 UNIT_LIB := $(patsubst %.c,$(B)/obj/%.o,$(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c)))
 CRASH_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/crash/*.c) $(filter-out tests/e2e/e2e.c tests/e2e/books.c tests/e2e/crowd.c tests/e2e/suite_%.c,$(wildcard tests/e2e/*.c)))
 UNIT_KIT := $(patsubst %,$(B)/obj/tests/unit/%.o,mariadb invariants money_kit)
+SIM_OBJ  := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/sim/*.c))
+# Memory, locks and threads of the simulated processes are the simulator's.
+SIM_WRAP := $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc free log_write pthread_create pthread_join pthread_mutex_init \
+              pthread_mutex_lock pthread_mutex_unlock pthread_mutex_destroy pthread_cond_init pthread_cond_signal \
+              pthread_cond_broadcast pthread_cond_destroy)
 E2E_OBJ  := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/e2e/*.c))
 
 .PHONY: all
@@ -90,6 +102,9 @@ $(B)/tests/unit/%: $(B)/obj/tests/unit/%.o $(UNIT_LIB) $(B)/libaipass.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcheck -lsubunit -lm -lrt
 
+# It says when there is no memory, and when no thread can be made.
+$(B)/tests/unit/test_money_memory: LDFLAGS += -Wl,--wrap=calloc,--wrap=malloc,--wrap=realloc,--wrap=pthread_create
+
 $(B)/tests/unit/test_provider_%: $(B)/obj/tests/unit/test_provider_%.o $(filter-out %/provider.o,$(PROVIDER_OBJ))
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ -ljson-c -lssl -lcrypto -lcheck -lsubunit -lm -lrt
@@ -102,6 +117,10 @@ $(B)/tests/crash/crash: $(CRASH_OBJ) $(B)/obj/tests/unit/mariadb.o $(B)/obj/test
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcheck -lsubunit -lm -lrt
 
+$(B)/tests/sim/sim: $(SIM_OBJ) $(B)/libaipass.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $(SIM_WRAP) -o $@ $^ $(LDLIBS)
+
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
 # ---- what people type ----
@@ -109,12 +128,13 @@ $(B)/tests/crash/crash: $(CRASH_OBJ) $(B)/obj/tests/unit/mariadb.o $(B)/obj/test
 export SAN
 export AIPASS_BUILD := $(CURDIR)/$(B)
 
-.PHONY: provider unit-tests e2e-tests crash-tests bench-tools run reconcile deps test unit e2e crash crash-short sdk where
+.PHONY: provider unit-tests e2e-tests crash-tests sim-tests bench-tools run reconcile deps test unit e2e crash crash-short sdk sim mutants where coverage
 .PHONY: lint format bench bench-reconcile money-bench help
 provider: $(B)/tests/provider/provider
 unit-tests: $(UNIT_BIN)
 e2e-tests: all provider $(B)/tests/e2e/e2e
 crash-tests: all provider $(B)/tests/crash/crash
+sim-tests: $(B)/tests/sim/sim
 bench-tools: $(B)/tests/bench/load $(B)/tests/bench/money
 
 run:
@@ -130,14 +150,24 @@ deps:
 	@etc/install-deps.sh build run test lint bench
 
 test:
-	@tests/run-all.sh unit e2e crash-short sdk run
+	@tests/run-all.sh unit sim e2e crash-short sdk run
 
 unit e2e crash crash-short sdk:
 	@tests/run-all.sh $@
 
+# Which branches of the modules that count money do the unit tests take?
+coverage:
+	@COV_MODULES='$(COV_MODULES)' tests/coverage.sh
+
 # Where this build lies; for scripts.
 where:
 	@echo $(B)
+
+sim: sim-tests
+	@$(B)/tests/sim/sim --seconds 60
+
+mutants:
+	@tests/mutants/run.sh
 
 lint:
 	@tests/lint.sh
@@ -164,6 +194,9 @@ help:
 	@echo '                SAN=address,undefined or SAN=thread: with a sanitizer'
 	@echo 'make crash      kill the gateway at every fault point, and MariaDB, the web server, the disks; check the money (20 minutes)'
 	@echo 'make crash-short  a sample of it, as in make test'
+	@echo 'make coverage   every branch of the modules that count money is taken by the unit tests, or listed with its reason'
+	@echo 'make sim        the money core simulated, for a minute, with seeds that nobody has run'
+	@echo 'make mutants    put faults into a copy of the tree, one at a time: each must turn a test red'
 	@echo 'make lint       layout, static analysis, the rules of CONTRIBUTING.md'
 	@echo 'make format     lay out all C files'
 	@echo 'make bench      measure latency and throughput; make money-bench: leases and commits'

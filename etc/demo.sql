@@ -30,13 +30,21 @@ INSERT IGNORE INTO prices (model_id, unit, amount, valid_from)
         UNION ALL SELECT 'gemini-2.5-pro',    'cached_input_token',  0.31
         UNION ALL SELECT 'gemini-2.5-pro',    'output_token',       10) p ON p.model = m.name;
 
-INSERT INTO channels (name, provider, base_url, note) VALUES ('demo', 'demo', @provider_url, 'made-up answers, free')
+-- One channel for each wire format that the demo provider speaks; each model is at the provider whose format it was made for.
+INSERT INTO channels (name, provider, format, base_url, note) VALUES
+  ('demo',           'demo', 'openai-chat', @provider_url, 'made-up answers, free'),
+  ('demo-anthropic', 'demo', 'anthropic',   @provider_url, 'made-up answers, free'),
+  ('demo-gemini',    'demo', 'gemini',      @provider_url, 'made-up answers, free')
   ON DUPLICATE KEY UPDATE base_url = @provider_url;
 
 INSERT INTO channel_keys (channel_id, secret)
   SELECT c.id, 'demo-provider-key' FROM channels c
-  WHERE c.name = 'demo' AND NOT EXISTS (SELECT 1 FROM channel_keys k WHERE k.channel_id = c.id);
+  WHERE c.provider = 'demo' AND NOT EXISTS (SELECT 1 FROM channel_keys k WHERE k.channel_id = c.id);
 
 INSERT IGNORE INTO channel_models (channel_id, model_id)
-  SELECT c.id, m.id FROM channels c JOIN models m ON m.name IN ('gpt-5', 'claude-sonnet-4-6', 'gemini-2.5-pro')
-  WHERE c.name = 'demo';
+  SELECT c.id, m.id
+  FROM (SELECT 'gpt-5' AS model, 'demo' AS channel
+        UNION ALL SELECT 'claude-sonnet-4-6', 'demo-anthropic'
+        UNION ALL SELECT 'gemini-2.5-pro',    'demo-gemini') s
+  JOIN models m ON m.name = s.model
+  JOIN channels c ON c.name = s.channel;

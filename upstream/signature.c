@@ -150,3 +150,8 @@ enum err signature_open(struct arena *a, struct slice text, enum vendor client, 
     text.n -= strlen(PREFIX);
     return take_apart(a, text, out);
 }
+
+bool signature_is_envelope(struct slice text)
+{
+    return slice_starts(text, PREFIX);
+}

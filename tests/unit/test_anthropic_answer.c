@@ -459,7 +459,7 @@ static void emit_all(struct encoding *x)
     EMIT(x, .kind = EV_END, .part = 6);
     EMIT(x, .kind = EV_BEGIN, .part = 7, .part_kind = PART_OPAQUE);
     EMIT(x, .kind = EV_END, .part = 7);
-    x->e.counts = (struct counts){12, 100, 3, 4, 30, 11, true};
+    x->e.counts = (struct counts){12, 100, 3, 4, 30, 11, true, false};
     x->e.finish = FINISH_TOOL;
     x->e.has_call = true;
     x->e.service_tier = SLICE("priority");

@@ -33,7 +33,7 @@
 static struct arena *arena;
 static struct buf out;
 static const struct format *const chat = &format_openai_chat;
-static const struct counts counts = {10, 4, 3, 2, 9, 5, true};
+static const struct counts counts = {10, 4, 3, 2, 9, 5, true, false};
 
 static void setup(void)
 {

@@ -22,6 +22,7 @@ static void teardown(void)
 #define ALL_EFFORTS 0U
 #define ONLY(a, b)  ((1U << (a)) | (1U << (b)))
 
+/* clang-format off */
 static const struct {
     struct think think;
     unsigned efforts;
@@ -42,6 +43,7 @@ static const struct {
     {{.effort = EFFORT_MEDIUM, .budget = -1},                   ONLY(EFFORT_LOW, EFFORT_HIGH),  false, EFFORT_LOW    },
     {{.effort = EFFORT_MINIMAL, .budget = -1},                  ONLY(EFFORT_LOW, EFFORT_HIGH),  false, EFFORT_LOW    },
 };
+/* clang-format on */
 
 START_TEST(effort_is_the_nearest_that_the_model_takes)
 {
