@@ -33,61 +33,60 @@ static const struct {
     const char *stream, *events;
     enum err e;
 } streams[] = {
-    {DATA(CHUNK("{\"text\":\"Let me\",\"thought\":true}", "") HEAD) ": note\n\n" DATA(
-         "{}") DATA(CHUNK("{\"text\":\" see\",\"thought\":true}",
-                          "") ",\"usageMetadata\":{\"promptTokenCount\":9}}")
-         DATA(CHUNK("{\"text\":\"Hel\\\"lo\"}", "") "}") DATA(
-             CHUNK("{\"text\":\" \\u4f60\"}", "") "}")
-             DATA(CHUNK("{\"functionCall\":{\"id\":\"c1\",\"name\":\"f\",\"args\":{\"a\": "
-                        "1}},\"thoughtSignature\":\"s1\"},{\"functionCall\":{\"name\":\"g\"}}",
-                        STOP) ",\"usageMetadata\":{\"promptTokenCount\":9,\"candidatesTokenCount\":5,"
-                              "\"thoughtsTokenCount\":2,\"serviceTier\":\"FLEX\"}}"),
-     "start \"r\" \"up-1\"\nbegin 0 thinking\n  Let me see\nusage fresh=9 read=0 write=0 1h=0 out=0 "
+    {DATA(CHUNK("{\"text\":\"Let me\",\"thought\":true}",                               "") HEAD) ": note\n\n" DATA("{}")
+         DATA(CHUNK("{\"text\":\" see\",\"thought\":true}",
+     "") ",\"usageMetadata\":{\"promptTokenCount\":9}}")
+             DATA(CHUNK("{\"text\":\"Hel\\\"lo\"}","") "}")
+                 DATA(CHUNK("{\"text\":\" \\u4f60\"}","") "}") DATA(CHUNK(
+                     "{\"functionCall\":{\"id\":\"c1\",\"name\":\"f\",\"args\":{\"a\": "
+                     "1}},\"thoughtSignature\":\"s1\"},{\"functionCall\":{\"name\":\"g\"}}", STOP) ",\"usageMetadata\":{\"promptTokenCount\":9,\"candidatesTokenCount\":5,"
+                           "\"thoughtsTokenCount\":2,\"serviceTier\":\"FLEX\"}}"),
+     "start \"r\" \"up-1\"\nbegin 0 thinking\n  Let me see\nusage fresh=9 read=0 write=0 1h=0 "
+     "out=0 "
      "think=0\nend 0\nbegin 1 text\n  Hel\\\"lo \xe4\xbd\xa0\nend 1\n"
      "begin 2 call id=\"c1\" name=\"f\" seal=\"s1\"\n  {\\\"a\\\": 1}\nend 2\n"
      "begin 3 call name=\"g\"\n  {}\nend 3\n"
-     "usage fresh=9 read=0 write=0 1h=0 out=7 think=2 tier=\"flex\"\nfinish tool \"\"\n",
-     ERR_OK},
+     "usage fresh=9 read=0 write=0 1h=0 out=7 think=2 tier=\"flex\"\nfinish tool \"\"\n", ERR_OK},
     {DATA(CHUNK("{\"text\":\"a\"}", "") "}")
-         DATA(CHUNK("{\"text\":\"\",\"thoughtSignature\":\"s\"}", STOP) "}"),
-     "start\nbegin 0 text\n  a\nseal \"s\"\nend 0\nfinish stop \"\"\n", ERR_OK},
-    {DATA(CHUNK("{\"text\":\"\",\"thoughtSignature\":\"s\"}", STOP) "}"),
-     "start\nbegin 0 thinking\nseal \"s\"\nend 0\nfinish stop \"\"\n", ERR_OK},
-    {DATA(CHUNK("{\"functionCall\":{\"name\":\"f\"}}", "") "}")
-         DATA(CHUNK("{\"text\":\"\",\"thoughtSignature\":\"s\"}", STOP) "}"),
+         DATA(CHUNK("{\"text\":\"\",\"thoughtSignature\":\"s\"}",                                                                                                  STOP) "}"),
+     "start\nbegin 0 text\n  a\nseal \"s\"\nend 0\nfinish stop \"\"\n",ERR_OK},
+    {DATA(CHUNK("{\"text\":\"\",\"thoughtSignature\":\"s\"}",                  STOP) "}"),
+     "start\nbegin 0 thinking\nseal \"s\"\nend 0\nfinish stop \"\"\n",ERR_OK                    },
+    {DATA(CHUNK("{\"functionCall\":{\"name\":\"f\"}}",                           "") "}")
+         DATA(CHUNK("{\"text\":\"\",\"thoughtSignature\":\"s\"}",                                                                                                 STOP) "}"),
      "start\nbegin 0 call name=\"f\"\n  {}\nend 0\nbegin 1 thinking\nseal \"s\"\nend 1\n"
-     "finish tool \"\"\n",
-     ERR_OK},
+     "finish tool \"\"\n",ERR_OK},
     {DATA(CHUNK("{\"inlineData\":{\"mimeType\":\"image/png\",\"data\":\"iV\"}},{\"thought\":true,"
                 "\"inlineData\":{\"mimeType\":\"image/png\",\"data\":\"no\"}},{\"inlineData\":{"
-                "\"mimeType\":\"audio/L16\",\"data\":\"QQ\"}}",
-                ",\"finishReason\":\"MAX_TOKENS\"") "}"),
-     "start\nbegin 0 image mime=\"image/png\"\n  iV\nend 0\nbegin 1 audio mime=\"audio/L16\"\n  QQ\n"
-     "end 1\nfinish length \"\"\n",
-     ERR_OK},
-    {DATA("{\"promptFeedback\":{\"blockReason\":\"SAFETY\"},\"usageMetadata\":{\"promptTokenCount\":"
-          "3}}"),
-     "start\nusage fresh=3 read=0 write=0 1h=0 out=0 think=0\nfinish filter \"SAFETY\"\n", ERR_OK},
-    {DATA(CHUNK("", ",\"finishReason\":\"MALFORMED_FUNCTION_CALL\",\"finishMessage\":\"bad \\u00e9\"")
-          "}"),
-     "start\nfinish bad_call \"bad \xc3\xa9\"\n", ERR_OK},
-    {DATA(CHUNK("{\"executableCode\":{\"code\":\"x\"}}", ",\"finishReason\":\"NEW_ONE\"") "}")
-         "data: [DONE]\n\n",
-     "start\nfinish other \"\"\n", ERR_OK},
-    {DATA(CHUNK("{\"text\":\"a\"}", STOP) "}") DATA(CHUNK("{\"text\":\"b\"}", STOP) "}"),
-     "start\nbegin 0 text\n  ab\nend 0\nfinish stop \"\"\n", ERR_OK},
-    /* errors */
-    {DATA(CHUNK("{\"text\":\"a\"}", "") "}") DATA(
-         "{\"error\":{\"code\":503,\"message\":\"over\\nload\",\"status\":\"UNAVAILABLE\"}}"),
-     "start\nbegin 0 text\n  a\nerror up_failed \"over\\nload\" code=\"UNAVAILABLE\"\n", ERR_OK},
-    {DATA("{\"error\":{\"code\":429,\"message\":\"m\",\"status\":\"RESOURCE_EXHAUSTED\"}}") DATA("{}"),
-     "error up_rate \"m\" code=\"RESOURCE_EXHAUSTED\"\n", ERR_OK},
-    {DATA(CHUNK("{\"text\":\"a\"}", "") "}"), "start\nbegin 0 text\n  a\n", ERR_UP_CUT},
-    {"", "", ERR_UP_CUT},
-    {DATA("oops"), "", ERR_UP_MALFORMED},
-    {DATA(CHUNK("5", "") "}"), "start\n", ERR_UP_MALFORMED},
-    {DATA(CHUNK("{\"functionCall\":{}}", "") "}"), "start\n", ERR_UP_MALFORMED},
-    {DATA(CHUNK("{\"text\":\"\\ud800\"}", "") "}"), "start\n", ERR_UP_MALFORMED},
+                "\"mimeType\":\"audio/L16\",\"data\":\"QQ\"}}",                                  ",\"finishReason\":\"MAX_TOKENS\"") "}"),
+     "start\nbegin 0 image mime=\"image/png\"\n  iV\nend 0\nbegin 1 audio mime=\"audio/L16\"\n  "
+     "QQ\n"
+     "end 1\nfinish length \"\"\n",ERR_OK},
+    {DATA(
+         "{\"promptFeedback\":{\"blockReason\":\"SAFETY\"},\"usageMetadata\":{\"promptTokenCount\":"
+         "3}}"),
+     "start\nusage fresh=3 read=0 write=0 1h=0 out=0 think=0\nfinish filter \"SAFETY\"\n",                                                                                                                     ERR_OK},
+    {DATA(CHUNK(
+         "",                                                                                 ",\"finishReason\":\"MALFORMED_FUNCTION_CALL\",\"finishMessage\":\"bad \\u00e9\"") "}"),
+     "start\nfinish bad_call \"bad \xc3\xa9\"\n",ERR_OK},
+    {DATA(CHUNK("{\"executableCode\":{\"code\":\"x\"}}",
+     ",\"finishReason\":\"NEW_ONE\"") "}") "data: [DONE]\n\n",
+     "start\nfinish other \"\"\n",ERR_OK},
+    {DATA(CHUNK("{\"text\":\"a\"}",                                STOP) "}") DATA(CHUNK("{\"text\":\"b\"}",                                                                                                                             STOP) "}"),
+     "start\nbegin 0 text\n  ab\nend 0\nfinish stop \"\"\n",                           ERR_OK},
+ /* errors */
+    {DATA(CHUNK("{\"text\":\"a\"}",                                                     "") "}")
+         DATA("{\"error\":{\"code\":503,\"message\":\"over\\nload\",\"status\":\"UNAVAILABLE\"}}"),
+     "start\nbegin 0 text\n  a\nerror up_failed \"over\\nload\" code=\"UNAVAILABLE\"\n",ERR_OK},
+    {DATA("{\"error\":{\"code\":429,\"message\":\"m\",\"status\":\"RESOURCE_EXHAUSTED\"}}")
+         DATA("{}"),
+     "error up_rate \"m\" code=\"RESOURCE_EXHAUSTED\"\n",                                                                                                                                                      ERR_OK},
+    {DATA(CHUNK("{\"text\":\"a\"}",                                                                                 "") "}"),                                                                                                                                                                "start\nbegin 0 text\n  a\n",ERR_UP_CUT},
+    {"",                                                     "",                                                              ERR_UP_CUT},
+    {DATA("oops"),                                                                                "",                                                                                                                           ERR_UP_MALFORMED},
+    {DATA(CHUNK("5","") "}"),"start\n",ERR_UP_MALFORMED},
+    {DATA(CHUNK("{\"functionCall\":{}}",                                                                        "") "}"),                                                                                                                                                                                                   "start\n",                                                                                              ERR_UP_MALFORMED},
+    {DATA(CHUNK("{\"text\":\"\\ud800\"}",                                                                        "") "}"),"start\n",ERR_UP_MALFORMED},
 };
 
 START_TEST(a_stream_becomes_events_alike_for_every_split)
@@ -111,14 +110,14 @@ static const struct {
     enum err e;
 } wholes[] = {
     {CHUNK("{\"text\":\"t\",\"thought\":true},{\"text\":\"a\"},{\"text\":\"b\"}",
-           STOP) ",\"usageMetadata\":{\"promptTokenCount\":4,\"candidatesTokenCount\":2}" HEAD,
+     STOP) ",\"usageMetadata\":{\"promptTokenCount\":4,\"candidatesTokenCount\":2}" HEAD,
      "start \"r\" \"up-1\"\nbegin 0 thinking\n  t\nend 0\nbegin 1 text\n  ab\n"
-     "usage fresh=4 read=0 write=0 1h=0 out=2 think=0\nend 1\nfinish stop \"\"\n",
+     "usage fresh=4 read=0 write=0 1h=0 out=2 think=0\nend 1\nfinish stop \"\"\n",                                                                  ERR_OK},
+    {CHUNK("{\"text\":\"a\"}",                                                                           "") "}",                                                          "start\nbegin 0 text\n  a\nend 0\nfinish stop \"\"\n",
      ERR_OK},
-    {CHUNK("{\"text\":\"a\"}", "") "}", "start\nbegin 0 text\n  a\nend 0\nfinish stop \"\"\n", ERR_OK},
-    {"{\"candidates\":[]}", "start\n", ERR_UP_MALFORMED},
-    {"{\"error\":{\"code\":500,\"message\":\"m\"}}", "error up_failed \"m\"\n", ERR_OK},
-    {"[]", "", ERR_UP_MALFORMED},
+    {"{\"candidates\":[]}",                                                                      "start\n",                                                                            ERR_UP_MALFORMED                                                                                                               },
+    {"{\"error\":{\"code\":500,\"message\":\"m\"}}",                                                           "error up_failed \"m\"\n",ERR_OK},
+    {"[]",                                                                     "",                                                                                      ERR_UP_MALFORMED                                                                                                                                                                                                                                                         },
 };
 
 START_TEST(a_whole_answer_becomes_events)
@@ -170,26 +169,38 @@ END_TEST
 /* ---- events as a client's answer ---- */
 
 #define ANSWER(parts, more)                                                                        \
-    "{\"candidates\":[{\"content\":{\"parts\":[" parts "],\"role\":\"model\"}" more ",\"index\":0}]"
+    "{\"candidates\":[{\"content\":{\"parts\":[" parts "],\"role\":\"model\"}" more ",\"index\":"  \
+    "0}]"
 #define OURS ",\"modelVersion\":\"pub\\\"m\",\"responseId\":\"01ID\"}"
 #define USAGE                                                                                      \
-    ",\"usageMetadata\":{\"promptTokenCount\":10,\"candidatesTokenCount\":5,\"totalTokenCount\":18," \
-    "\"cachedContentTokenCount\":4,\"thoughtsTokenCount\":3,\"serviceTier\":\"flex\",\"cost\":0.5}"
-#define BEGIN(i, k)  {.kind = EV_BEGIN, .part = (i), .part_kind = (k)}
-#define DELTA(i, t)  {.kind = EV_DELTA, .part = (i), .text = {t, sizeof(t) - 1}}
-#define END(i)       {.kind = EV_END, .part = (i)}
+    ",\"usageMetadata\":{\"promptTokenCount\":10,\"candidatesTokenCount\":5,\"totalTokenCount\":"  \
+    "18,"                                                                                          \
+    "\"cachedContentTokenCount\":4,\"thoughtsTokenCount\":3,\"serviceTier\":\"flex\",\"cost\":0."  \
+    "5}"
+#define BEGIN(i, k)                                                                                \
+    {                                                                                              \
+        .kind = EV_BEGIN, .part = (i), .part_kind = (k)                                            \
+    }
+#define DELTA(i, t)                                                                                \
+    {                                                                                              \
+        .kind = EV_DELTA, .part = (i), .text = { t, sizeof(t) - 1 }                                \
+    }
+#define END(i)                                                                                     \
+    {                                                                                              \
+        .kind = EV_END, .part = (i)                                                                \
+    }
 
 static const struct event talk[] = {
-    {.kind = EV_START, .id = {"x", 1}, .text = {"up", 2}},
+    {.kind = EV_START,       .id = {"x", 1},      .text = {"up", 2}     },
     BEGIN(0, PART_THINKING),
     DELTA(0, "hm"),
-    {.kind = EV_SEAL, .part = 0, .text = {"c2Vh", 4}},
+    {                .kind = EV_SEAL,             .part = 0, .text = {"c2Vh", 4}                      },
     END(0),
     BEGIN(1, PART_TEXT),
     DELTA(1, "Hel\"lo"),
     DELTA(1, " you"),
     END(1),
-    {.kind = EV_BEGIN,
+    { .kind = EV_BEGIN,
      .part = 2,
      .part_kind = PART_CALL,
      .id = {"c1", 2},
@@ -198,9 +209,9 @@ static const struct event talk[] = {
     DELTA(2, "{\"a\""),
     DELTA(2, ":1}"),
     END(2),
-    {.kind = EV_BEGIN, .part = 3, .part_kind = PART_CALL, .id = {"c2", 2}, .name = {"g", 1}},
+    {                                                                  .kind = EV_BEGIN,       .part = 3,           .part_kind = PART_CALL, .id = {"c2", 2}, .name = {"g", 1}},
     END(3),
-    {.kind = EV_BEGIN, .part = 4, .part_kind = PART_IMAGE, .mime = {"image/jpeg", 10}},
+    {.kind = EV_BEGIN,                      .part = 4,                          .part_kind = PART_IMAGE,                  .mime = {"image/jpeg", 10}},
     DELTA(4, "iV"),
     DELTA(4, "BO"),
     END(4),
@@ -211,7 +222,7 @@ static const struct event talk[] = {
 
 #define THOUGHT "{\"text\":\"hm\",\"thought\":true}"
 #define CALL1                                                                                      \
-    "{\"functionCall\":{\"id\":\"c1\",\"name\":\"f\",\"args\":{\"a\":1}},\"thoughtSignature\":"       \
+    "{\"functionCall\":{\"id\":\"c1\",\"name\":\"f\",\"args\":{\"a\":1}},\"thoughtSignature\":"    \
     "\"czI=\"}"
 #define CALL2   "{\"functionCall\":{\"id\":\"c2\",\"name\":\"g\",\"args\":{}}}"
 #define PICTURE "{\"inlineData\":{\"mimeType\":\"image/jpeg\",\"data\":\"iVBO\"}}"
@@ -226,8 +237,13 @@ static struct encoder encoder_for(struct canon *request, bool is_stream, bool is
         .is_stream = is_stream,
         .is_array = is_array,
         .request = request,
-        .counts = {.in_fresh = 3, .in_read = 4, .in_write = 1, .in_write_1h = 2, .out_all = 8,
-                   .out_think = 3, .is_known = true},
+        .counts = {.in_fresh = 3,
+                   .in_read = 4,
+                   .in_write = 1,
+                   .in_write_1h = 2,
+                   .out_all = 8,
+                   .out_think = 3,
+                   .is_known = true},
         .service_tier = SLICE("flex"),
         .cost = "0.5",
         .finish = FINISH_TOOL,
@@ -263,8 +279,8 @@ START_TEST(thoughts_are_for_those_who_asked)
     check_talk(true, false, -1,
                DATA(ANSWER(SIGNED, "") OURS) DATA(ANSWER("{\"text\":\" you\"}", "") OURS)
                    DATA(ANSWER(CALL1, "") OURS) DATA(ANSWER(CALL2, "") OURS)
-                       DATA(ANSWER(PICTURE, "") OURS)
-                           DATA(ANSWER("{\"text\":\"no\"}", "") OURS) DATA(LAST));
+                       DATA(ANSWER(PICTURE, "") OURS) DATA(ANSWER("{\"text\":\"no\"}", "") OURS)
+                           DATA(LAST));
 }
 END_TEST
 
@@ -305,7 +321,8 @@ static const struct {
 
 START_TEST(each_finish_has_its_word)
 {
-    bool is_filtered = finishes[_i].finish == FINISH_FILTER || finishes[_i].finish == FINISH_REFUSAL;
+    bool is_filtered = finishes[_i].finish == FINISH_FILTER ||
+                       finishes[_i].finish == FINISH_REFUSAL;
     struct canon request;
     struct encoder e = encoder_for(&request, false, false, 0);
     const char *expected;
@@ -323,8 +340,8 @@ START_TEST(each_finish_has_its_word)
 END_TEST
 
 static const struct event cut_call[] = {
-    {.kind = EV_START},
-    {.kind = EV_BEGIN, .part = 0, .part_kind = PART_CALL, .name = {"f", 1}},
+    {.kind = EV_START },
+    { .kind = EV_BEGIN, .part = 0, .part_kind = PART_CALL, .name = {"f", 1}},
     DELTA(0, "{\"a\":"),
     END(0),
     BEGIN(1, PART_TEXT),
@@ -334,7 +351,8 @@ static const struct event cut_call[] = {
 
 START_TEST(a_call_that_was_cut_off_is_left_out)
 {
-    static const char broken[] = "{\"functionCall\":{\"name\":\"f\",\"args\":{\"_raw\":\"{\\\"a\\\":\"}}}";
+    static const char broken[] =
+        "{\"functionCall\":{\"name\":\"f\",\"args\":{\"_raw\":\"{\\\"a\\\":\"}}}";
     struct canon request;
     struct encoder e = encoder_for(&request, false, false, 0);
     struct buf out;
@@ -359,10 +377,10 @@ END_TEST
 START_TEST(a_signature_that_no_part_follows_is_not_lost)
 {
     static const struct event events[] = {
-        {.kind = EV_START},
+        {.kind = EV_START    },
         BEGIN(0, PART_TEXT),
         DELTA(0, "a"),
-        {.kind = EV_SEAL, .part = 0, .text = {"c2Vh", 4}},
+        { .kind = EV_SEAL, .part = 0, .text = {"c2Vh", 4}},
         END(0),
     };
     struct canon request;
@@ -371,9 +389,8 @@ START_TEST(a_signature_that_no_part_follows_is_not_lost)
 
     buf_init(&out, 1 << 16);
     ck_assert_int_eq(kit_write(gemini, &e, events, 5, &out), ERR_OK);
-    ck_assert_str_eq(out.p, DATA(ANSWER("{\"text\":\"a\"}", "") OURS) DATA(
-                                ANSWER("{\"text\":\"\",\"thoughtSignature\":\"c2Vh\"}", STOP)
-                                    USAGE OURS));
+    ck_assert_str_eq(out.p, DATA(ANSWER("{\"text\":\"a\"}", "") OURS) DATA(ANSWER(
+                                "{\"text\":\"\",\"thoughtSignature\":\"c2Vh\"}", STOP) USAGE OURS));
     buf_clear(&out);
 }
 END_TEST
