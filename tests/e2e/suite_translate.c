@@ -117,10 +117,9 @@ START_TEST(a_tool_is_called_and_its_result_is_used)
     if (strcmp(p.client->name, p.provider) != 0) /* passed through: as the provider does it */
         ck_assert_msg(said.call_id[0] != 0, "no id: %s", reply.body);
     http_reply_clear(&reply);
-    dialect_ask(
-        p.client, c.key, p.model,
-        p.client->tool_body(p.model, "weather?", p.is_stream, &said, "rain of 4711 frogs"),
-        p.is_stream, &reply, &answer);
+    dialect_ask(p.client, c.key, p.model,
+                p.client->tool_body(p.model, "weather?", p.is_stream, &said, "rain of 4711 frogs"),
+                p.is_stream, &reply, &answer);
     expect_answer(&p, &reply, &answer);
     ck_assert_msg(strstr(answer.text, "4711 frogs") != NULL, "%s to %s: %s", p.client->name,
                   p.provider, reply.body);
