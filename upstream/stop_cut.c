@@ -75,6 +75,11 @@ enum err stop_cut_feed(struct stop_cut *s, struct slice text, struct slice *out,
     if (e)
         return e;
     all = buf_slice(&s->waiting);
+    if (all.n == 0) {
+        *out = all;
+        *is_cut = false;
+        return ERR_OK;
+    }
     at = find(s, all, &found);
     *is_cut = found.p != NULL;
     if (*is_cut)
