@@ -1,8 +1,10 @@
 #include "tests/e2e/dialect.h"
 
+#include "tests/e2e/admin.h"
 #include "tests/e2e/stack.h"
 
 #include <check.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -415,15 +417,49 @@ const struct dialect dialects[] = {
 };
 const size_t dialects_n = sizeof(dialects) / sizeof(dialects[0]);
 
-void dialect_ask(const struct dialect *d, const char *key, const char *model, const char *body,
-                 bool is_stream, struct http_reply *reply, struct said *out)
+const char *const dialect_providers[] = {"openai-chat", "openai-responses", "anthropic", "gemini"};
+const size_t dialect_providers_n = sizeof(dialect_providers) / sizeof(dialect_providers[0]);
+
+void dialect_seed_providers(void)
+{
+    for (size_t i = 0; i < dialect_providers_n; i++) {
+        const char *name = http_printf("by-%s", dialect_providers[i]);
+        int64_t model = model_new(name, "1", "10");
+        int64_t channel = channel_new(name, "demo", stack.sims[0].port, 0);
+        sql_run("INSERT INTO prices (model_id, unit, amount) VALUES (%" PRId64
+                ", 'cached_input_token', 0.1)",
+                model);
+        sql_run("UPDATE channels SET format = '%s' WHERE id = %" PRId64, dialect_providers[i],
+                channel);
+        channel_serves(channel, model, "upstream-model");
+    }
+}
+
+const struct dialect *dialect_find(const char *name)
+{
+    for (size_t i = 0; i < dialects_n; i++)
+        if (strcmp(dialects[i].name, name) == 0)
+            return &dialects[i];
+    ck_abort_msg("no format %s", name);
+}
+
+void dialect_ask_with(const struct dialect *d, const char *key, const char *model, const char *body,
+                      bool is_stream, const char *header, struct http_reply *reply,
+                      struct said *out)
 {
     struct http_call call = {.port = stack.webs[0].port,
                              .path = d->path(model, is_stream),
                              .key = key,
+                             .headers = {header},
                              .body = body};
     http_run(&call, reply);
     *out = (struct said){.input = -1, .output = -1};
     if (reply->status == 200)
         d->read(reply, is_stream, out);
+}
+
+void dialect_ask(const struct dialect *d, const char *key, const char *model, const char *body,
+                 bool is_stream, struct http_reply *reply, struct said *out)
+{
+    dialect_ask_with(d, key, model, body, is_stream, NULL, reply, out);
 }

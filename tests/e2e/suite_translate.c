@@ -6,27 +6,9 @@
 #include "tests/e2e/dialect.h"
 #include "tests/e2e/stack.h"
 
-#include <inttypes.h>
 #include <string.h>
 
-static const char *const providers[] = {"openai-chat", "openai-responses", "anthropic", "gemini"};
-
 enum { PROVIDERS = 4, FORMS = 2 };
-
-/* One model for each provider format, named after it. */
-static void seed(void)
-{
-    for (int i = 0; i < PROVIDERS; i++) {
-        const char *name = http_printf("by-%s", providers[i]);
-        int64_t model = model_new(name, "1", "10");
-        int64_t channel = channel_new(name, "demo", stack.sims[0].port, 0);
-        sql_run("INSERT INTO prices (model_id, unit, amount) VALUES (%" PRId64
-                ", 'cached_input_token', 0.1)",
-                model);
-        sql_run("UPDATE channels SET format = '%s' WHERE id = %" PRId64, providers[i], channel);
-        channel_serves(channel, model, "upstream-model");
-    }
-}
 
 struct pair {
     const struct dialect *client;
@@ -39,7 +21,7 @@ struct pair {
 static struct pair pair_of(int i)
 {
     struct pair p = {.is_stream = i % FORMS == 1};
-    p.provider = providers[i / FORMS % PROVIDERS];
+    p.provider = dialect_providers[i / FORMS % PROVIDERS];
     p.client = &dialects[i / FORMS / PROVIDERS];
     p.model = http_printf("by-%s", p.provider);
     return p;
@@ -211,4 +193,4 @@ static void add(TCase *t)
     tcase_add_loop_test(t, a_stream_that_is_cut_ends_with_an_error_and_is_charged, 0, all / FORMS);
 }
 
-const struct suite_part part_translate = {"translate", seed, add};
+const struct suite_part part_translate = {"translate", dialect_seed_providers, add};
