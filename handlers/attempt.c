@@ -249,6 +249,7 @@ static enum err write_body(struct attempt *a, struct splice *body)
     a->translation = new_translation(a);
     if (a->translation == NULL)
         return ERR_MEMORY;
+    translation_allow_fetch(a->translation, answer->fetcher);
     e = translate_request(a->translation, &target, body, &a->fault);
     if (e == ERR_OK)
         e = attach(a);

@@ -7,6 +7,7 @@
 #include "handlers/bill.h"
 #include "handlers/errors.h"
 #include "handlers/upkeep.h"
+#include "upstream/fetch.h"
 #include "upstream/select.h"
 
 #include <assert.h>
@@ -283,6 +284,19 @@ static void note_answer(struct answer *answer, const struct reader *reader,
         spec->note(answer->req, reader, &(struct relay_pin){route->channel->id, key->id, NULL});
 }
 
+/* Only a request with a reference can have something to fetch. */
+static enum err make_fetcher(struct relay *r)
+{
+    const struct config *config = r->answer.app->config;
+    struct fetch_rules rules = {.bytes_max = config->fetch_bytes_max,
+                                .ms = config->fetch_ms,
+                                .count_max = config->fetch_count_max};
+    if (!config->fetch_urls || !r->read.in.has_reference)
+        return ERR_OK;
+    r->answer.fetcher = fetcher_new(r->answer.req->arena, &rules);
+    return r->answer.fetcher != NULL ? ERR_OK : ERR_MEMORY;
+}
+
 void relay_run(struct request *req, const struct relay_spec *spec)
 {
     struct relay *r = arena_alloc(req->arena, sizeof(*r));
@@ -302,6 +316,10 @@ void relay_run(struct request *req, const struct relay_spec *spec)
                                 .model = r->read.model,
                                 .bill = &r->bill,
                                 .note = note_answer};
+    if (make_fetcher(r) != ERR_OK) {
+        request_fail(req, ERR_MEMORY, NULL, NULL);
+        return;
+    }
     if (spec->pin != NULL && spec->pin(req, &r->read.in, &r->pin) != ERR_OK)
         return;
     enum err e = list_candidates(r);

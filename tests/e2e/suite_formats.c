@@ -356,6 +356,38 @@ START_TEST(what_would_change_the_answer_is_refused_with_its_path)
 }
 END_TEST
 
+START_TEST(urls_that_may_be_fetched_lead_to_public_addresses_only)
+{
+    static const char *const urls[] = {"https://127.0.0.1/a.png", "https://localhost/a.png",
+                                       "https://[::1]/a.png", "https://169.254.169.254/latest",
+                                       "https://127.0.0.1:%d/a.png", "http://127.0.0.1:%d/a.png"};
+    struct customer c = customer_new("10");
+    int64_t before = seen_count(0, "connections_accepted");
+    for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
+        char url[64];
+        const char *hole = strstr(urls[i], "%d");
+        snprintf(url, sizeof(url), "%s", urls[i]);
+        if (hole != NULL)
+            snprintf(url, sizeof(url), "%.*s%d%s", (int)(hole - urls[i]), urls[i],
+                     stack.sims[0].port, hole + 2);
+        struct http_reply reply;
+        ask_chat(c.key,
+                 http_printf("{\"model\":\"by-gemini\",\"messages\":[{\"role\":\"user\",\"content\":"
+                             "[{\"type\":\"image_url\",\"image_url\":{\"url\":\"%s\"}}]}]}",
+                             url),
+                 &reply);
+        ask_expect_error(&reply, 400, "invalid_request_error", "bad_request",
+                         "messages[0].content[0]");
+        const char *message = http_field(reply.body, "error.message");
+        ck_assert_msg(strstr(message, "public") != NULL || strstr(message, "only https") != NULL,
+                      "%s: %s", url, message);
+        http_reply_clear(&reply);
+    }
+    /* One more connection: the question itself. */
+    ck_assert_int_eq(seen_count(0, "connections_accepted"), before + 1);
+}
+END_TEST
+
 /* ---- headers ---- */
 
 START_TEST(headers_of_a_providers_own_do_not_reach_the_client)
@@ -660,6 +692,7 @@ static void add(TCase *t)
                         (int)(sizeof(drops) / sizeof(drops[0])));
     tcase_add_loop_test(t, what_would_change_the_answer_is_refused_with_its_path, 0,
                         (int)(sizeof(refusals) / sizeof(refusals[0])));
+    tcase_add_test(t, urls_that_may_be_fetched_lead_to_public_addresses_only);
     tcase_add_loop_test(t, headers_of_a_providers_own_do_not_reach_the_client, 0, all);
     tcase_add_test(t, anthropics_version_and_betas_go_to_anthropic_only);
     tcase_add_loop_test(t, the_cost_stands_in_the_usage_when_it_is_asked_for, 0, all);

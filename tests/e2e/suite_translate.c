@@ -182,6 +182,43 @@ START_TEST(a_stream_that_is_cut_ends_with_an_error_and_is_charged)
 }
 END_TEST
 
+/* Parts by URL, and the provider format that takes bytes only. */
+static const struct {
+    const char *client, *provider, *body, *where;
+} by_url[] = {
+    {"openai-chat",      "gemini",
+     "{\"model\":\"by-gemini\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\","
+     "\"image_url\":{\"url\":\"https://127.0.0.1/a.png\"}}]}]}",                        "messages[0].content[0]"},
+    {"openai-responses", "openai-chat",
+     "{\"model\":\"by-openai-chat\",\"input\":[{\"role\":\"user\",\"content\":[{\"type\":\"input_file\","
+     "\"file_url\":\"https://127.0.0.1/a.pdf\"}]}]}",                                   "input[0].content[0]"   },
+    {"anthropic",        "gemini",
+     "{\"model\":\"by-gemini\",\"max_tokens\":9,\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":"
+     "\"document\",\"source\":{\"type\":\"url\",\"url\":\"https://127.0.0.1/a.pdf\"}}]}]}",
+     "messages[0].content[0]"                                                                             },
+    {"gemini",           "openai-chat",
+     "{\"contents\":[{\"parts\":[{\"fileData\":{\"mimeType\":\"application/pdf\",\"fileUri\":"
+     "\"https://127.0.0.1/a.pdf\"}}]}]}",                                                "contents[0].parts[0]"  },
+};
+
+START_TEST(media_by_url_are_refused_where_bytes_are_needed)
+{
+    struct customer c = customer_new("10");
+    const struct dialect *d = dialect_find(by_url[_i].client);
+    const char *where = by_url[_i].where;
+    struct http_reply reply;
+    struct said said;
+    dialect_ask(d, c.key, http_printf("by-%s", by_url[_i].provider), by_url[_i].body, false, &reply,
+                &said);
+    ck_assert_msg(reply.status == 400, "%d %s", reply.status, reply.body);
+    const char *message = http_field(reply.body, "error.message");
+    ck_assert_msg(message != NULL && strncmp(message, where, strlen(where)) == 0 &&
+                      strstr(message, "bytes") != NULL,
+                  "%s", reply.body);
+    http_reply_clear(&reply);
+}
+END_TEST
+
 static void add(TCase *t)
 {
     int all = (int)dialects_n * PROVIDERS * FORMS;
@@ -190,6 +227,8 @@ static void add(TCase *t)
     tcase_add_loop_test(t, whole_and_streamed_answers_say_the_same, 0, all / FORMS);
     tcase_add_loop_test(t, a_tool_is_called_and_its_result_is_used, 0, with_tools);
     tcase_add_loop_test(t, a_providers_refusal_has_the_clients_shape, 0, all);
+    tcase_add_loop_test(t, media_by_url_are_refused_where_bytes_are_needed, 0,
+                        (int)(sizeof(by_url) / sizeof(by_url[0])));
     tcase_add_loop_test(t, a_stream_that_is_cut_ends_with_an_error_and_is_charged, 0, all / FORMS);
 }
 
