@@ -146,6 +146,17 @@ const struct setting settings[] = {
         "One event of a stream.")},
     {COUNT(handles_idle_max, 0, 4096, "128",
         "Idle connections to providers kept by a process.")},
+    {.name = "fetch_urls", .type = TYPE_CHOICE, .words = "off on",
+     .at = offsetof(struct config, fetch_urls), .initial = "off",
+     .help =
+        "Images and documents that a client sends by URL, where the provider takes bytes only:\n"
+        "refused, or fetched by the gateway (https, port 443, public addresses, no redirects)."},
+    {BYTES(fetch_bytes_max, K, G, "20971520",
+        "All that one request may have fetched.")},
+    {COUNT(fetch_ms, 100, HOUR_MS, "10000",
+        "How long the fetches of one request may take together.")},
+    {COUNT(fetch_count_max, 1, 1000, "20",
+        "URLs fetched for one request.")},
     {TEXT(tls_ca_file, "",
         "PEM file of more trusted authorities. Empty: the system's only.")},
 

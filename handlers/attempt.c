@@ -5,6 +5,7 @@
 #include "base/amount.h"
 #include "fcgi/response.h"
 #include "handlers/model_capability.h"
+#include "handlers/passed_headers.h"
 #include "handlers/upkeep.h"
 
 #include <inttypes.h>
@@ -248,55 +249,11 @@ static enum err write_body(struct attempt *a, struct splice *body)
     a->translation = new_translation(a);
     if (a->translation == NULL)
         return ERR_MEMORY;
+    translation_allow_fetch(a->translation, answer->fetcher);
     e = translate_request(a->translation, &target, body, &a->fault);
     if (e == ERR_OK)
         e = attach(a);
     return e == ERR_OK ? tell_drops(answer->req, translation_drops(a->translation)) : e;
-}
-
-static enum err add_header(struct transfer_spec *spec, const char *line)
-{
-    if (line == NULL || spec->headers_n == TRANSFER_HEADERS_MAX)
-        return ERR_MEMORY;
-    spec->headers[spec->headers_n++] = line;
-    return ERR_OK;
-}
-
-/* The client's own headers that concern a provider of its format, else what the format must say. */
-static enum err add_format_headers(const struct attempt *a, struct transfer_spec *spec)
-{
-    struct request *req = a->answer->req;
-    const struct format *format = a->provider_format;
-    bool is_same = format == a->answer->format;
-    enum err e = ERR_OK;
-    for (const char *const *name = format->forwarded_headers; is_same && *name && !e; name++) {
-        struct slice value = slice_trim(request_header(req, *name));
-        if (value.n > 0)
-            e = add_header(spec, arena_printf(req->arena, "%s: %.*s", *name, SLICE_FMT(value)));
-    }
-    for (const char *const *line = format->default_headers; *line && !e; line++) {
-        struct slice rest = slice_of(*line);
-        const char *name = arena_copy(req->arena, slice_split(&rest, ':'));
-        if (name == NULL)
-            return ERR_MEMORY;
-        if (!is_same || slice_trim(request_header(req, name)).n == 0)
-            e = add_header(spec, *line);
-    }
-    return e;
-}
-
-static enum err add_headers(const struct attempt *a, struct transfer_spec *spec)
-{
-    struct arena *arena = a->answer->req->arena;
-    enum err e = add_header(spec, a->provider_format->auth_header(arena, a->key->secret));
-    if (e == ERR_OK)
-        e = add_header(spec, "Content-Type: application/json");
-    if (e == ERR_OK)
-        e = add_header(spec, "User-Agent: aipass/" AIPASS_VERSION);
-    if (e == ERR_OK)
-        e = add_header(spec, a->answer->in->is_stream ? "Accept: text/event-stream"
-                                                      : "Accept: application/json");
-    return e == ERR_OK ? add_format_headers(a, spec) : e;
 }
 
 static void fill_timers(const struct attempt *a, struct transfer_spec *spec)
@@ -337,7 +294,10 @@ static enum err fill_spec(struct attempt *a, struct splice *body, struct transfe
         .ctx = a,
     };
     fill_timers(a, spec);
-    return spec->url == NULL ? ERR_MEMORY : add_headers(a, spec);
+    if (spec->url == NULL)
+        return ERR_MEMORY;
+    return passed_headers_add(answer->req, a->provider_format, a->key->secret,
+                              a->provider_format == answer->format, is_stream, spec);
 }
 
 /* The end of the bytes of a stream. A finish reason without the end mark is completed; anything less is no answer. */

@@ -23,6 +23,7 @@ struct answer {
     /* note - called once when the answer is complete, before its last bytes leave. */
     void (*note)(struct answer *answer, const struct reader *reader,
                  const struct catalog_route *route, const struct catalog_channel_key *key);
+    struct fetcher *fetcher; /* NULL: URLs are not fetched */
     bool is_begun;         /* a provider's byte went to the client: no other channel may be tried */
     int64_t gone_since_ms; /* when the client was seen to have left; 0: it is there */
 };

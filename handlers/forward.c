@@ -1,11 +1,12 @@
 #include "handlers/forward.h"
 
 #include "base/buf.h"
+#include "base/jscan.h"
 #include "base/log.h"
 #include "fcgi/response.h"
 #include "handlers/app.h"
+#include "handlers/passed_headers.h"
 
-#include <assert.h>
 #include <string.h>
 
 #define FORWARD_BODY_MAX ((size_t)64 << 20)
@@ -81,9 +82,6 @@ static enum err fill(struct forward *f, const struct forward_spec *spec,
     *out = (struct transfer_spec){
         .url = arena_printf(arena, "%s%s", route->channel->base_url, spec->path),
         .method = spec->method,
-        .headers = {spec->format->auth_header(arena, key->secret), "Content-Type: application/json",
-                    "User-Agent: aipass/" AIPASS_VERSION, "Accept: application/json"},
-        .headers_n = 4,
         .reuse_key = (uint64_t)route->channel->id,
         .connect_ms = config->connect_ms,
         .first_byte_ms = config->first_byte_whole_ms,
@@ -94,11 +92,9 @@ static enum err fill(struct forward *f, const struct forward_spec *spec,
         .ops = &ops,
         .ctx = f,
     };
-    for (const char *const *line = spec->format->default_headers; *line != NULL; line++) {
-        assert(out->headers_n < TRANSFER_HEADERS_MAX);
-        out->headers[out->headers_n++] = *line;
-    }
-    return out->url == NULL || out->headers[0] == NULL ? ERR_MEMORY : ERR_OK;
+    if (out->url == NULL)
+        return ERR_MEMORY;
+    return passed_headers_add(f->req, spec->format, key->secret, true, false, out);
 }
 
 /* What the provider says of its own credential is not for the client. */
@@ -109,6 +105,47 @@ static enum err error_of(const struct forward *f, enum err e)
     if (f->status == 401 || f->status == 402 || f->status == 403)
         return ERR_UP_AUTH;
     return f->status >= 500 ? ERR_UP_STATUS : ERR_OK;
+}
+
+/* The public name of what this channel's provider calls so, or calls so with a date behind it; NULL. */
+static const char *public_name(const struct catalog *c, const struct catalog_channel *channel,
+                               struct slice model)
+{
+    const char *found = NULL;
+    size_t found_n = 0;
+    for (size_t m = 0; m < c->models_n; m++)
+        for (size_t i = 0; i < c->models[m].routes_n; i++) {
+            const struct catalog_route *route = &c->models[m].routes[i];
+            size_t n = strlen(route->upstream_name);
+            if (route->channel == channel && n > found_n &&
+                slice_starts(model, route->upstream_name)) {
+                found = c->models[m].name;
+                found_n = n;
+            }
+        }
+    return found;
+}
+
+/* An answer that names its model does so by the client's name for it. */
+static enum err rename_model(struct forward *f, const struct catalog *c,
+                             const struct catalog_channel *channel, struct buf *out)
+{
+    struct slice body = buf_slice(&f->body), name;
+    struct jvalue v, model;
+    if (jscan_validate(body, &v, NULL) != ERR_OK || v.kind != JSCAN_OBJECT ||
+        jscan_find(v, "model", &model) != ERR_OK ||
+        jscan_string(model, f->req->arena, &name) != ERR_OK)
+        return buf_append_slice(out, body);
+    const char *public = public_name(c, channel, name);
+    if (public == NULL)
+        return buf_append_slice(out, body);
+    size_t before = (size_t)(model.raw.p - body.p);
+    enum err e = buf_append_slice(out, (struct slice){body.p, before});
+    if (e == ERR_OK)
+        e = jscan_escape(out, slice_of(public));
+    before += model.raw.n;
+    return e != ERR_OK ? e
+                       : buf_append_slice(out, (struct slice){body.p + before, body.n - before});
 }
 
 int forward_run(struct request *req, const struct forward_spec *spec)
@@ -135,11 +172,16 @@ int forward_run(struct request *req, const struct forward_spec *spec)
             log_warn("forward_failed", "channel=%s error=%s detail=%s", route->channel->name,
                      err_name(e), result.detail);
     }
+    struct buf answer;
+    buf_init(&answer, 2 * FORWARD_BODY_MAX);
     e = error_of(&f, e);
     if (e == ERR_OK)
-        e = response_bytes(req, f.status, "application/json", buf_slice(&f.body));
+        e = rename_model(&f, catalog, route->channel, &answer);
+    if (e == ERR_OK)
+        e = response_bytes(req, f.status, "application/json", buf_slice(&answer));
     else
         request_fail(req, e, NULL, NULL);
+    buf_clear(&answer);
     buf_clear(&f.body);
     return response_status_get(req);
 }

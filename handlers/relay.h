@@ -26,6 +26,7 @@ ERR_CHECK enum err relay_read_request(struct request *req, const struct format *
 struct relay_pin {
     int64_t channel_id;
     int64_t key_id;
+    const char *param; /* the member that binds it */
 };
 
 struct relay_spec {

@@ -71,6 +71,8 @@ void anthropic_read_error(struct reader *r, struct slice body);
 enum err anthropic_decode_request(struct canon *c, const struct format_request *in,
                                   struct fault *fault);
 enum err anthropic_encode_request(struct canon *c, struct plan *p, struct buf *out);
+/* anthropic_needs_bytes - text files; images and PDF have URLs here. */
+bool anthropic_needs_bytes(const struct part *part);
 enum err anthropic_decode_begin(struct decoder *d);
 enum err anthropic_decode_event(struct decoder *d, const struct sse_event *e);
 enum err anthropic_decode_end(struct decoder *d);

@@ -192,6 +192,8 @@ struct format {
      * further. What is left out is noted in p->drops, what cannot be is refused by plan_fault.
      * ERR_BAD_REQUEST, ERR_MEMORY, ERR_FULL. NULL: the format is a client's only. */
     enum err (*encode_request)(struct canon *c, struct plan *p, struct buf *out);
+    /* needs_bytes - the format has no way to carry this media part by its URL. NULL: it always has. */
+    bool (*needs_bytes)(const struct part *part);
 
     /* decode_begin - sets d->state. decode_event - one event of a stream; decode_end - its bytes
      * have ended: emits what is left, ERR_UP_CUT when the answer was not complete. decode_whole - a

@@ -271,6 +271,7 @@ const struct format format_openai_responses = {
     .ping = {PING, sizeof(PING) - 1                  },
     .decode_request = responses_decode_request,
     .encode_request = responses_encode_request,
+    .needs_bytes = responses_needs_bytes,
     .decode_begin = responses_decode_begin,
     .decode_event = responses_decode_event,
     .decode_end = responses_decode_end,

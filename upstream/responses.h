@@ -159,6 +159,8 @@ void responses_read_error(struct reader *r, struct slice body);
 enum err responses_decode_request(struct canon *c, const struct format_request *in,
                                   struct fault *fault);
 enum err responses_encode_request(struct canon *c, struct plan *p, struct buf *out);
+/* responses_needs_bytes - audio; images and files have URLs here. */
+bool responses_needs_bytes(const struct part *part);
 enum err responses_decode_begin(struct decoder *d);
 enum err responses_decode_event(struct decoder *d, const struct sse_event *e);
 enum err responses_decode_end(struct decoder *d);

@@ -83,6 +83,11 @@ static enum err write_file(struct items *x, const struct part *part)
     return ERR_OK;
 }
 
+bool responses_needs_bytes(const struct part *part)
+{
+    return part->kind == PART_AUDIO;
+}
+
 static enum err write_audio(struct items *x, const struct part *part)
 {
     const struct media *m = &part->media;

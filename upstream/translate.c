@@ -1,6 +1,7 @@
 #include "upstream/translate.h"
 
 #include "base/buf.h"
+#include "upstream/fetch.h"
 #include "upstream/signature.h"
 #include "upstream/splice.h"
 #include "upstream/stop_cut.h"
@@ -17,6 +18,7 @@ struct translation {
     const struct format_request *in;
     struct canon canon;
     struct plan plan;
+    struct fetcher *fetcher;
     bool is_decoded;
     struct buf body; /* the request for the provider */
 
@@ -58,6 +60,11 @@ struct translation *translation_new(struct arena *a, const struct format *from,
     buf_init(&x->args, BYTES_MAX);
     stop_cut_init(&x->stops);
     return arena_defer(a, clear, x) ? NULL : x;
+}
+
+void translation_allow_fetch(struct translation *x, struct fetcher *f)
+{
+    x->fetcher = f;
 }
 
 void translation_clear(struct translation *x)
@@ -129,6 +136,8 @@ enum err translate_request(struct translation *x, const struct format_target *t,
     x->plan.output_max_inject = t->output_max_inject;
     x->plan.fault = fault;
     e = canon_prepare(&x->canon, &x->plan, x->to->vendor);
+    if (!e && x->fetcher && x->to->needs_bytes)
+        e = fetch_parts(x->fetcher, &x->canon, &x->plan, x->to->needs_bytes);
     if (!e)
         e = x->to->encode_request(&x->canon, &x->plan, &x->body);
     if (e)

@@ -1,8 +1,10 @@
 #include "tests/e2e/dialect.h"
 
+#include "tests/e2e/admin.h"
 #include "tests/e2e/stack.h"
 
 #include <check.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -226,6 +228,7 @@ static void responses_object(const char *json, const char *at, struct said *out)
 static void responses_read(const struct http_reply *reply, bool is_stream, struct said *out)
 {
     char deltas[DIALECT_TEXT_MAX] = "";
+    size_t number_next = 0; /* pings do not count */
     if (!is_stream) {
         responses_object(reply->body, "", out);
         return;
@@ -237,8 +240,9 @@ static void responses_read(const struct http_reply *reply, bool is_stream, struc
         ck_assert_msg(type != NULL, "an event without type: %s", data);
         if (strcmp(type, "keepalive") == 0)
             continue;
-        ck_assert_msg(sequence != NULL && strtoul(sequence, NULL, 10) == i,
+        ck_assert_msg(sequence != NULL && strtoul(sequence, NULL, 10) == number_next,
                       "event %zu has sequence_number %s", i, sequence);
+        number_next++;
         if (strcmp(type, "response.output_text.delta") == 0)
             append(deltas, http_field(data, "delta"));
         out->is_ended = strcmp(type, "response.completed") == 0 ||
@@ -424,13 +428,49 @@ const struct dialect dialects[] = {
 };
 const size_t dialects_n = sizeof(dialects) / sizeof(dialects[0]);
 
-void dialect_ask(const struct dialect *d, const char *key, const char *model, const char *body,
-                 bool is_stream, struct http_reply *reply, struct said *out)
+const char *const dialect_providers[] = {"openai-chat", "openai-responses", "anthropic", "gemini"};
+const size_t dialect_providers_n = sizeof(dialect_providers) / sizeof(dialect_providers[0]);
+
+void dialect_seed_providers(void)
 {
-    struct http_call call = {
-        .port = stack.webs[0].port, .path = d->path(model, is_stream), .key = key, .body = body};
+    for (size_t i = 0; i < dialect_providers_n; i++) {
+        const char *name = http_printf("by-%s", dialect_providers[i]);
+        int64_t model = model_new(name, "1", "10");
+        int64_t channel = channel_new(name, "demo", stack.sims[0].port, 0);
+        sql_run("INSERT INTO prices (model_id, unit, amount) VALUES (%" PRId64
+                ", 'cached_input_token', 0.1)",
+                model);
+        sql_run("UPDATE channels SET format = '%s' WHERE id = %" PRId64, dialect_providers[i],
+                channel);
+        channel_serves(channel, model, "upstream-model");
+    }
+}
+
+const struct dialect *dialect_find(const char *name)
+{
+    for (size_t i = 0; i < dialects_n; i++)
+        if (strcmp(dialects[i].name, name) == 0)
+            return &dialects[i];
+    ck_abort_msg("no format %s", name);
+}
+
+void dialect_ask_with(const struct dialect *d, const char *key, const char *model, const char *body,
+                      bool is_stream, const char *header, struct http_reply *reply,
+                      struct said *out)
+{
+    struct http_call call = {.port = stack.webs[0].port,
+                             .path = d->path(model, is_stream),
+                             .key = key,
+                             .headers = {header},
+                             .body = body};
     http_run(&call, reply);
     *out = (struct said){.input = -1, .output = -1};
     if (reply->status == 200)
         d->read(reply, is_stream, out);
+}
+
+void dialect_ask(const struct dialect *d, const char *key, const char *model, const char *body,
+                 bool is_stream, struct http_reply *reply, struct said *out)
+{
+    dialect_ask_with(d, key, model, body, is_stream, NULL, reply, out);
 }

@@ -338,7 +338,7 @@ static void set_thinking(struct answer *a, const struct ask *ask)
 void answer_init(struct answer *a, struct ask *ask, const char *body, size_t len)
 {
     struct script *s = &a->script;
-    a->is_stream = ask->is_stream;
+    a->is_stream = ask->is_stream != s->is_flipped;
     a->has_usage = ask->has_usage;
     a->has_call_ids = ask->has_call_ids;
     a->is_array = ask->is_array;

@@ -74,6 +74,7 @@ static const struct control controls[] = {
     {"blocked",     FLAG,  AT(is_blocked),    0,   1,          "promptFeedback only (Gemini)"},
     {"nostop",      FLAG,  AT(is_deaf),       0,   1,          "stop sequences are not heeded"},
     {"secrets",     FLAG,  AT(has_secrets),   0,   1,          "headers that no client may see"},
+    {"flip",        FLAG,  AT(is_flipped),    0,   1,          "whole for a stream, and the reverse"},
     {"name",        WORD,  AT(model),         0,   0,          "model named in the answer"},
     {"speed",       WORD,  AT(speed),         0,   0,          "speed named in the usage (Messages)"},
     {"tier",        WORD,  AT(tier),          0,   0,          "service tier named in the answer"},

@@ -30,6 +30,7 @@
  *   nodone, nofinish              Messages: no message_stop, no message_delta; Responses: no last event
  *                                 for both; Gemini: nodone is the usual, nofinish no finishReason
  *   error_in                      Responses: response.failed, or with error_event the flat error event
+ *   flip                          a whole answer to who asked for a stream, events to who did not
  *   secrets                       response headers that are the channel's own affair and that no client
  *                                 may see: quotas, organisation, cookies
  *
@@ -98,6 +99,7 @@ struct script {
     bool has_error_event;       /* Responses: error_in is `event: error` */
     bool is_redacted;           /* Messages: redacted_thinking */
     bool has_secrets;           /* response headers that no client may see */
+    bool is_flipped;            /* answer whole what was asked as a stream, and the reverse */
     char text[SCRIPT_TEXT_MAX]; /* the content; empty: the default text */
     char error_message[SCRIPT_TEXT_MAX];
     char error_type[SCRIPT_WORD_MAX];
