@@ -65,7 +65,8 @@ static enum err send(struct attempt *a, struct slice bytes)
     if (!answer->is_begun) {
         answer->is_begun = true;
         answer->bill->row.first_byte_ms = clock_mono_ms() - answer->req->started_ms;
-        request_drop_body(answer->req); /* an answer below 400 has begun: all of it was sent */
+        if (a->translation == NULL) /* which reads names and settings of the request to its end */
+            request_drop_body(answer->req); /* an answer below 400 has begun: all of it was sent */
     }
     a->is_written = true;
     return response_write(answer->req, bytes);
