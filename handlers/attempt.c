@@ -65,8 +65,9 @@ static enum err send(struct attempt *a, struct slice bytes)
     if (!answer->is_begun) {
         answer->is_begun = true;
         answer->bill->row.first_byte_ms = clock_mono_ms() - answer->req->started_ms;
-        if (a->translation == NULL) /* which reads names and settings of the request to its end */
-            request_drop_body(answer->req); /* an answer below 400 has begun: all of it was sent */
+        /* An answer below 400 has begun: all of it was sent. A translation reads names from it. */
+        if (a->translation == NULL && !answer->format->echoes_request)
+            request_drop_body(answer->req);
     }
     a->is_written = true;
     return response_write(answer->req, bytes);
