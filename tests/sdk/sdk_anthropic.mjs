@@ -59,14 +59,6 @@ function messages(provider) {
       const echo = await client().messages.create({ ...body(""), ...o, messages: [...says("[[sim echo]]"), ...back] });
       has(textOf(echo), seal.startsWith("aip1.") ? seal.split(".").pop() : seal, "what the provider got");
     });
-  check(`${title}: the tool runner`, async () => {
-    const asked = [];
-    const run = async (input) => (asked.push(input.city), RESULT);
-    const tool = { ...tools[0], type: "custom", run, parse: (x) => x };
-    const a = await client().beta.messages.toolRunner({ ...body("[[sim tool=1]] weather?"), tools: [tool] });
-    equal(asked, ["Paris"], "calls");
-    has(textOf(a), `The tool said: ${RESULT}`, "text");
-  });
   check(`${title}: structured output`, async () => {
     const a = await create("Who?", { output_config: { format: { type: "json_schema", schema: SCHEMA } } });
     must(Array.isArray(JSON.parse(textOf(a)).ages), textOf(a));
