@@ -66,7 +66,9 @@ static enum err send(struct attempt *a, struct slice bytes)
     if (!answer->is_begun) {
         answer->is_begun = true;
         answer->bill->row.first_byte_ms = clock_mono_ms() - answer->req->started_ms;
-        request_drop_body(answer->req); /* an answer below 400 has begun: all of it was sent */
+        /* An answer below 400 has begun: all of it was sent. A translation reads names from it. */
+        if (a->translation == NULL && !answer->format->echoes_request)
+            request_drop_body(answer->req);
     }
     a->is_written = true;
     return response_write(answer->req, bytes);

@@ -259,6 +259,7 @@ static const char *const default_headers[] = {NULL};
 const struct format format_openai_responses = {
     .name = "openai-responses",
     .vendor = VENDOR_OPENAI,
+    .echoes_request = true,
     .reader = {responses_read_event, responses_read_end, responses_read_whole,
                responses_read_error},
     .forwarded_headers = forwarded_headers,
