@@ -70,7 +70,7 @@ usage() {
     stack_sql -e "SELECT $1 FROM usage_log u JOIN api_keys k ON k.id = u.api_key_id WHERE k.name = 'clients' AND u.request_id > '$USAGE_MARK' $2"
 }
 usage_mark() { USAGE_MARK=$(stack_sql -e "SELECT COALESCE(MAX(request_id), '') FROM usage_log"); }
-usage_has_rows() { [ "$(usage 'COUNT(*)' "AND status = 'ok'")" -ge "$1" ]; }
+usage_has_rows() { [ "$(usage 'COUNT(*)' "AND u.status = 'ok'")" -ge "$1" ]; }
 
 provider_format() {
     case $PROVIDER in
