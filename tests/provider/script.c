@@ -65,6 +65,7 @@ static const struct control controls[] = {
     {"text",        TEXT,  AT(text),          0,   0,          "content, or a call's arguments"},
     {"tool",        COUNT, AT(tool_calls),    0,   16,         "answer with that many tool calls"},
     {"call",        WORD,  AT(call),          0,   0,          "tool called"},
+    {"shell",       WORD,  AT(shell),         0,   0,          "command for the shell tool offered"},
     {"preface",     FLAG,  AT(has_preface),   0,   1,          "a sentence before tool calls"},
     {"think",       COUNT, AT(think),         0,   PIECES_MAX, "chunks of thinking first"},
     {"redacted",    FLAG,  AT(is_redacted),   0,   1,          "redacted thinking (Messages)"},

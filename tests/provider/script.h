@@ -23,6 +23,8 @@
  *                                 before them. A tool choice that forces a call makes one by itself.
  *                                 A request that holds a result after the assistant's last words is
  *                                 answered with text that repeats it: a loop always ends
+ *   shell                         a call of the offered tool that runs commands, as agent programs have
+ *                                 one, with that command; where none is offered, text
  *   finish                        finish_reason, stop_reason, finishReason as given; Responses:
  *                                 max_output_tokens and content_filter (incomplete), failed, cancelled
  *   refusal                       message.refusal, a refusal part, stop_reason refusal with
@@ -108,6 +110,7 @@ struct script {
     char tier[SCRIPT_WORD_MAX];        /* service_tier of the answer; empty: default */
     char finish[SCRIPT_WORD_MAX];      /* reason for the end; empty: what is true */
     char call[SCRIPT_WORD_MAX];        /* tool called; empty: the offered ones */
+    char shell[SCRIPT_WORD_MAX];       /* command to run by the offered shell tool; empty: none */
     char speed[SCRIPT_WORD_MAX];       /* Messages: usage.speed */
     char model[SCRIPT_WORD_MAX];       /* model named in the answer; empty: the requested one */
 };
