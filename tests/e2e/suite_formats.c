@@ -245,19 +245,21 @@ END_TEST
 static const struct {
     const char *client, *provider, *members, *names;
 } drops[] = {
-    {"openai-chat",      "anthropic",        ",\"seed\":1,\"presence_penalty\":0.5",  "seed,presence_penalty"},
-    {"openai-chat",      "openai-responses", ",\"seed\":1",                           "seed"                 },
-    {"openai-chat",      "gemini",           ",\"parallel_tool_calls\":false,\"tools\":[{\"type\":\"function\","
-                                             "\"function\":{\"name\":\"f\"}}]",       "parallel_tool_calls"  },
-    {"openai-responses", "anthropic",        ",\"prompt_cache_key\":\"k\"",           "prompt_cache_key"     },
-    {"openai-responses", "gemini",           ",\"text\":{\"verbosity\":\"low\"}",     "text.verbosity"       },
-    {"anthropic",        "openai-chat",      ",\"top_k\":5",                          "top_k"                },
-    {"anthropic",        "gemini",           ",\"metadata\":{\"user_id\":\"u\"}",     "metadata.user_id"     },
-    {"gemini",           "openai-chat",      ",\"generationConfig\":{\"topK\":5}",    "generationConfig.topK"},
-    {"gemini",           "anthropic",        ",\"generationConfig\":{\"seed\":5}",    "generationConfig.seed"},
-    {"gemini",           "openai-responses", ",\"safetySettings\":[{\"category\":\"HARM_CATEGORY_HARASSMENT\","
-                                             "\"threshold\":\"BLOCK_NONE\"}]",        "safetySettings"       },
-    {"openai-completions", "anthropic",      ",\"seed\":1",                           "seed"                 },
+    {"openai-chat",        "anthropic",        ",\"seed\":1,\"presence_penalty\":0.5", "seed,presence_penalty"},
+    {"openai-chat",        "openai-responses", ",\"seed\":1",                          "seed"                 },
+    {"openai-chat",        "gemini",
+     ",\"parallel_tool_calls\":false,\"tools\":[{\"type\":\"function\","
+     "\"function\":{\"name\":\"f\"}}]",                                                "parallel_tool_calls"  },
+    {"openai-responses",   "anthropic",        ",\"prompt_cache_key\":\"k\"",          "prompt_cache_key"     },
+    {"openai-responses",   "gemini",           ",\"text\":{\"verbosity\":\"low\"}",    "text.verbosity"       },
+    {"anthropic",          "openai-chat",      ",\"top_k\":5",                         "top_k"                },
+    {"anthropic",          "gemini",           ",\"metadata\":{\"user_id\":\"u\"}",    "metadata.user_id"     },
+    {"gemini",             "openai-chat",      ",\"generationConfig\":{\"topK\":5}",   "generationConfig.topK"},
+    {"gemini",             "anthropic",        ",\"generationConfig\":{\"seed\":5}",   "generationConfig.seed"},
+    {"gemini",             "openai-responses",
+     ",\"safetySettings\":[{\"category\":\"HARM_CATEGORY_HARASSMENT\","
+     "\"threshold\":\"BLOCK_NONE\"}]",                                                 "safetySettings"       },
+    {"openai-completions", "anthropic",        ",\"seed\":1",                          "seed"                 },
 };
 
 START_TEST(what_is_left_out_is_named_in_the_clients_words)
@@ -296,34 +298,30 @@ static const struct {
     const char *client, *provider, *body, *where;
 } refusals[] = {
     {"openai-chat",      "anthropic",
-     "{\"model\":\"%s\",\"n\":2,\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}",    "n"           },
+     "{\"model\":\"%s\",\"n\":2,\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}",             "n"                                },
     {"openai-chat",      "openai-responses",
-     "{\"model\":\"%s\",\"n\":2,\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}",    "n"           },
+     "{\"model\":\"%s\",\"n\":2,\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}",             "n"                                },
     {"openai-chat",      "anthropic",
-     "{\"model\":\"%s\",\"logprobs\":true,\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}",
-     "logprobs"                                                                                          },
+     "{\"model\":\"%s\",\"logprobs\":true,\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}",   "logprobs"                         },
     {"openai-chat",      "gemini",           CHAT_PARTS("{\"type\":\"mystery\",\"mystery\":1}"),
-     "messages[0].content[0]"                                                                            },
+     "messages[0].content[0]"                                                                                                          },
     {"openai-responses", "anthropic",
-     "{\"model\":\"%s\",\"input\":\"x\",\"top_logprobs\":3,\"include\":[\"message.output_text.logprobs\"]}",
-     "include"                                                                                           },
+     "{\"model\":\"%s\",\"input\":\"x\",\"top_logprobs\":3,\"include\":[\"message.output_text."
+     "logprobs\"]}",                                                                                "include"                          },
     {"openai-responses", "gemini",
-     "{\"model\":\"%s\",\"input\":[{\"role\":\"user\",\"content\":[{\"type\":\"mystery\"}]}]}",
-     "input[0].content[0]"                                                                               },
+     "{\"model\":\"%s\",\"input\":[{\"role\":\"user\",\"content\":[{\"type\":\"mystery\"}]}]}",     "input[0].content[0]"              },
     {"anthropic",        "openai-chat",
-     "{\"model\":\"%s\",\"max_tokens\":9,\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"mystery\"}]}]}",
-     "messages[0].content[0]"                                                                            },
+     "{\"model\":\"%s\",\"max_tokens\":9,\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":"
+     "\"mystery\"}]}]}",                                                                            "messages[0].content[0]"           },
     {"gemini",           "openai-responses",
-     "{\"contents\":[{\"parts\":[{\"text\":\"x\"}]}],\"generationConfig\":{\"candidateCount\":2}}",
-     "generationConfig.candidateCount"                                                                   },
+     "{\"contents\":[{\"parts\":[{\"text\":\"x\"}]}],\"generationConfig\":{\"candidateCount\":2}}", "generationConfig.candidateCount"  },
     {"gemini",           "anthropic",
-     "{\"contents\":[{\"parts\":[{\"text\":\"x\"}]}],\"generationConfig\":{\"responseLogprobs\":true}}",
-     "generationConfig.responseLogprobs"                                                                 },
+     "{\"contents\":[{\"parts\":[{\"text\":\"x\"}]}],\"generationConfig\":{\"responseLogprobs\":"
+     "true}}",                                                                                      "generationConfig.responseLogprobs"},
+    {"gemini",           "openai-chat",      "{\"contents\":[{\"parts\":[{\"mystery\":1}]}]}",
+     "contents[0].parts[0]"                                                                                                            },
     {"gemini",           "openai-chat",
-     "{\"contents\":[{\"parts\":[{\"mystery\":1}]}]}",                                     "contents[0].parts[0]"},
-    {"gemini",           "openai-chat",
-     "{\"contents\":[{\"parts\":[{\"text\":\"x\"}]}],\"cachedContent\":\"cachedContents/1\"}",
-     "cachedContent"                                                                                     },
+     "{\"contents\":[{\"parts\":[{\"text\":\"x\"}]}],\"cachedContent\":\"cachedContents/1\"}",      "cachedContent"                    },
 };
 
 START_TEST(what_would_change_the_answer_is_refused_with_its_path)
@@ -337,8 +335,8 @@ START_TEST(what_would_change_the_answer_is_refused_with_its_path)
     char body[1024];
     const char *hole = strstr(refusals[_i].body, "%s");
     if (hole != NULL)
-        snprintf(body, sizeof(body), "%.*s%s%s", (int)(hole - refusals[_i].body),
-                 refusals[_i].body, model, hole + 2);
+        snprintf(body, sizeof(body), "%.*s%s%s", (int)(hole - refusals[_i].body), refusals[_i].body,
+                 model, hole + 2);
     else
         snprintf(body, sizeof(body), "%s", refusals[_i].body);
     int64_t before = seen_count(0, "requests");
@@ -358,9 +356,10 @@ END_TEST
 
 START_TEST(urls_that_may_be_fetched_lead_to_public_addresses_only)
 {
-    static const char *const urls[] = {"https://127.0.0.1/a.png", "https://localhost/a.png",
-                                       "https://[::1]/a.png", "https://169.254.169.254/latest",
-                                       "https://127.0.0.1:%d/a.png", "http://127.0.0.1:%d/a.png"};
+    static const char *const urls[] = {
+        "https://127.0.0.1/a.png",    "https://localhost/a.png",
+        "https://[::1]/a.png",        "https://169.254.169.254/latest",
+        "https://127.0.0.1:%d/a.png", "http://127.0.0.1:%d/a.png"};
     struct customer c = customer_new("10");
     int64_t before = seen_count(0, "connections_accepted");
     for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
@@ -371,11 +370,12 @@ START_TEST(urls_that_may_be_fetched_lead_to_public_addresses_only)
             snprintf(url, sizeof(url), "%.*s%d%s", (int)(hole - urls[i]), urls[i],
                      stack.sims[0].port, hole + 2);
         struct http_reply reply;
-        ask_chat(c.key,
-                 http_printf("{\"model\":\"by-gemini\",\"messages\":[{\"role\":\"user\",\"content\":"
-                             "[{\"type\":\"image_url\",\"image_url\":{\"url\":\"%s\"}}]}]}",
-                             url),
-                 &reply);
+        ask_chat(
+            c.key,
+            http_printf("{\"model\":\"by-gemini\",\"messages\":[{\"role\":\"user\",\"content\":"
+                        "[{\"type\":\"image_url\",\"image_url\":{\"url\":\"%s\"}}]}]}",
+                        url),
+            &reply);
         ask_expect_error(&reply, 400, "invalid_request_error", "bad_request",
                          "messages[0].content[0]");
         const char *message = http_field(reply.body, "error.message");
@@ -392,7 +392,7 @@ END_TEST
 
 START_TEST(headers_of_a_providers_own_do_not_reach_the_client)
 {
-    static const char *const never[] = {"anthropic-ratelimit", "x-codex", "set-cookie",
+    static const char *const never[] = {"anthropic-ratelimit", "x-codex",     "set-cookie",
                                         "openai-organization", "x-ratelimit", "openai-project"};
     const struct dialect *d = &dialects[_i];
     struct customer c = customer_new("10");
@@ -401,16 +401,15 @@ START_TEST(headers_of_a_providers_own_do_not_reach_the_client)
         bool is_stream = i % FORMS;
         struct http_reply reply;
         struct said said;
-        dialect_ask(d, c.key, model, d->body(model, "[[sim secrets]] hi", is_stream, ""),
-                    is_stream, &reply, &said);
+        dialect_ask(d, c.key, model, d->body(model, "[[sim secrets]] hi", is_stream, ""), is_stream,
+                    &reply, &said);
         ask_expect_status(&reply, 200);
         for (size_t k = 0; k < sizeof(never) / sizeof(never[0]); k++)
             ck_assert_msg(strcasestr(reply.head, never[k]) == NULL, "%s to %s: %s", d->name, model,
                           reply.head);
         http_reply_clear(&reply);
-        dialect_ask(d, c.key, model,
-                    d->body(model, "[[sim secrets,status=429]] hi", is_stream, ""), is_stream,
-                    &reply, &said);
+        dialect_ask(d, c.key, model, d->body(model, "[[sim secrets,status=429]] hi", is_stream, ""),
+                    is_stream, &reply, &said);
         for (size_t k = 0; k < sizeof(never) / sizeof(never[0]); k++)
             ck_assert_msg(strcasestr(reply.head, never[k]) == NULL, "%s to %s: %s", d->name, model,
                           reply.head);
@@ -464,8 +463,8 @@ static const char *cost_of(const struct http_reply *reply, bool is_stream)
     const char *cost = NULL;
     for (size_t i = 0; i < (is_stream ? reply->events_n : 1); i++)
         for (size_t k = 0; k < sizeof(places) / sizeof(places[0]); k++) {
-            const char *seen = http_field(is_stream ? http_event_data(reply, i) : reply->body,
-                                          places[k]);
+            const char *seen =
+                http_field(is_stream ? http_event_data(reply, i) : reply->body, places[k]);
             cost = seen != NULL ? seen : cost;
         }
     return cost;
@@ -478,14 +477,15 @@ START_TEST(the_cost_stands_in_the_usage_when_it_is_asked_for)
     for (size_t i = 0; i < dialect_providers_n * FORMS; i++) {
         const char *model = http_printf("by-%s", dialect_providers[i / FORMS]);
         bool is_stream = i % FORMS;
-        const char *body = d->body(model, "[[sim prompt=100,tokens=3,completion=30]] hi", is_stream,
-                                   "");
+        const char *body =
+            d->body(model, "[[sim prompt=100,tokens=3,completion=30]] hi", is_stream, "");
         struct http_reply reply;
         struct said said;
         dialect_ask_with(d, c.key, model, body, is_stream, "x-aipass-cost: include", &reply, &said);
         ask_expect_status(&reply, 200);
         const char *cost = cost_of(&reply, is_stream);
-        ck_assert_msg(cost != NULL && strtod(cost, NULL) > 0.000399 && strtod(cost, NULL) < 0.000401,
+        ck_assert_msg(cost != NULL && strtod(cost, NULL) > 0.000399 &&
+                          strtod(cost, NULL) < 0.000401,
                       "%s to %s, %s: cost %s in %s", d->name, model, is_stream ? "stream" : "whole",
                       cost != NULL ? cost : "nowhere", reply.body);
         books_expect(ask_id(&reply), "cost", "0.000400000");
@@ -505,10 +505,10 @@ START_TEST(a_stop_sequence_is_cut_out_for_a_provider_that_knows_none)
     static const struct {
         const char *client, *members;
     } stops[] = {
-        {"openai-chat",        ",\"stop\":[\"HALT\"]"                               },
-        {"anthropic",          ",\"stop_sequences\":[\"HALT\"]"                     },
+        {"openai-chat",        ",\"stop\":[\"HALT\"]"                                },
+        {"anthropic",          ",\"stop_sequences\":[\"HALT\"]"                      },
         {"gemini",             ",\"generationConfig\":{\"stopSequences\":[\"HALT\"]}"},
-        {"openai-completions", ",\"stop\":\"HALT\""                                 },
+        {"openai-completions", ",\"stop\":\"HALT\""                                  },
     };
     const struct dialect *d = dialect_find(stops[_i / FORMS].client);
     bool is_stream = _i % FORMS;
@@ -525,8 +525,8 @@ START_TEST(a_stop_sequence_is_cut_out_for_a_provider_that_knows_none)
                   reply.body);
     ck_assert_msg(!is_stream || said.is_ended, "no proper end: %s", reply.body);
     ck_assert_msg(strcmp(said.finish, strcmp(d->name, "anthropic") == 0 ? "stop_sequence"
-                                      : strcmp(d->name, "gemini") == 0 ? "STOP"
-                                                                       : "stop") == 0,
+                                      : strcmp(d->name, "gemini") == 0  ? "STOP"
+                                                                        : "stop") == 0,
                   "%s: %s", d->name, said.finish);
     books_expect(ask_id(&reply), "status", "ok");
     books_expect(ask_id(&reply), "cost > 0 AND output_tokens > 0", "1");
@@ -543,10 +543,10 @@ START_TEST(a_client_gets_the_form_it_asked_for_whatever_the_provider_does)
         bool is_stream = i % FORMS;
         struct http_reply reply;
         struct said said;
-        dialect_ask(d, c.key, model,
-                    d->body(model, "[[sim flip,prompt=70,tokens=5,completion=20]] hi", is_stream,
-                            ""),
-                    is_stream, &reply, &said);
+        dialect_ask(
+            d, c.key, model,
+            d->body(model, "[[sim flip,prompt=70,tokens=5,completion=20]] hi", is_stream, ""),
+            is_stream, &reply, &said);
         ck_assert_msg(reply.status == 200 && (!is_stream || said.is_ended) && said.text[0] != 0,
                       "%s by %s: %d %s", d->name, model, reply.status, reply.body);
         const char *type = http_header(&reply, "content-type");
@@ -629,8 +629,7 @@ static void ask_array(const char *key, const char *model, const char *prompt,
 {
     const struct dialect *d = dialect_find("gemini");
     struct http_call call = {.port = stack.webs[0].port,
-                             .path =
-                                 http_printf("/v1beta/models/%s:streamGenerateContent", model),
+                             .path = http_printf("/v1beta/models/%s:streamGenerateContent", model),
                              .key = key,
                              .body = d->body(model, prompt, true, "")};
     http_run(&call, reply);
@@ -662,8 +661,8 @@ START_TEST(a_gemini_stream_without_sse_is_one_json_array)
     int n = array_size(&reply);
     ck_assert_str_eq(http_field(reply.body, http_printf("%d.candidates.0.finishReason", n - 1)),
                      "STOP");
-    ck_assert_str_eq(http_field(reply.body, http_printf("%d.usageMetadata.promptTokenCount", n - 1)),
-                     "40");
+    ck_assert_str_eq(
+        http_field(reply.body, http_printf("%d.usageMetadata.promptTokenCount", n - 1)), "40");
     books_expect(ask_id(&reply), "output_tokens", "6");
     http_reply_clear(&reply);
     static const char *const faults[] = {"error_in=3", "cut=3", "malformed=3"};
