@@ -57,6 +57,7 @@ struct seal {
     struct slice payload; /* as the vendor gave it */
     struct slice id;      /* the id of the item that it came in (Responses); p NULL: none */
     bool is_redacted;     /* Anthropic's redacted_thinking */
+    uint32_t text_crc;    /* CRC-32C of the thinking that it seals; 0: not told */
 };
 
 struct part {

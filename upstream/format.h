@@ -154,7 +154,8 @@ struct reader {
 struct format {
     const char *name; /* "openai-chat" */
     enum vendor vendor;
-    bool echoes_request; /* what ends an answer repeats members of the request: its body must stay */
+    bool
+        echoes_request; /* what ends an answer repeats members of the request: its body must stay */
     struct reader_ops reader;
     /* headers of the client's request that go to a provider of this format; NULL at the end */
     const char *const *forwarded_headers;
