@@ -231,6 +231,10 @@ void canon_init(struct canon *c, struct arena *a, enum vendor vendor, const char
  * a result. */
 struct turn *canon_add_turn(struct canon *c, enum canon_role role, const char *at);
 struct part *turn_add_part(struct canon *c, struct turn *t, enum part_kind kind, const char *at);
+
+/* turn_join_thoughts - thinking parts that follow each other become one, up to the one with a seal
+ * to open: a Gemini client's thoughts come back in the pieces of the stream. ERR_MEMORY. */
+ERR_CHECK enum err turn_join_thoughts(struct arena *a, struct turn *t);
 struct part *part_add_part(struct canon *c, struct part *result, enum part_kind kind,
                            const char *at);
 struct tool *canon_add_tool(struct canon *c, enum tool_kind kind, const char *at);

@@ -116,7 +116,7 @@ static uint32_t parse_crc(struct slice flag)
 {
     char text[CRC_FLAG_SIZE];
 
-    if (flag.n != CRC_FLAG_SIZE - 1 || slice_copy_z(text, sizeof(text), flag) != ERR_OK)
+    if (flag.n != CRC_FLAG_SIZE - 1 || !slice_copy_z(text, sizeof(text), flag))
         return 0;
     return (uint32_t)strtoul(text + 1, NULL, 16);
 }
