@@ -245,3 +245,38 @@ enum err canon_fault(struct arena *a, struct fault *fault, const char *path, con
     *fault = (struct fault){path, whole};
     return ERR_BAD_REQUEST;
 }
+
+enum err turn_join_thoughts(struct arena *a, struct turn *t)
+{
+    size_t i, k, n = 0;
+
+    for (i = 0; i < t->parts_n; i = k) {
+        struct part *last;
+        size_t bytes = 0, at = 0, first = i;
+        char *text;
+
+        for (k = i; k < t->parts_n && t->parts[k].kind == PART_THINKING; k++) {
+            bytes += t->parts[k].text.n;
+            if (t->parts[k].seal_text.n) {
+                k++;
+                break;
+            }
+        }
+        k += k == i; /* no thinking */
+        last = &t->parts[k - 1];
+        if (k - i > 1) {
+            text = arena_alloc(a, bytes + 1);
+            if (!text)
+                return ERR_MEMORY;
+            for (; first < k; first++) {
+                if (t->parts[first].text.n)
+                    memcpy(text + at, t->parts[first].text.p, t->parts[first].text.n);
+                at += t->parts[first].text.n;
+            }
+            last->text = (struct slice){text, bytes};
+        }
+        t->parts[n++] = *last;
+    }
+    t->parts_n = n;
+    return ERR_OK;
+}

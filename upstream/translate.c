@@ -1,5 +1,6 @@
 #include "upstream/translate.h"
 
+#include "base/hash.h"
 #include "base/buf.h"
 #include "upstream/fetch.h"
 #include "upstream/signature.h"
@@ -35,7 +36,8 @@ struct translation {
     bool is_cut; /* a stop sequence was found: what follows is nothing to the client */
     size_t cut_part;
     bool has_parts;
-    enum err failed; /* the error inside the answer */
+    uint32_t thought_crc; /* of the thinking part that is open or was the last */
+    enum err failed;      /* the error inside the answer */
     char cost[READER_COST_SIZE];
 };
 
@@ -182,6 +184,9 @@ static enum err wrap(struct translation *x, struct slice payload, struct slice i
                         .id = id,
                         .is_redacted = is_redacted};
 
+    /* It binds the text, which clients of other formats may lose on their way. */
+    if (x->to->vendor == VENDOR_ANTHROPIC && !is_redacted)
+        seal.text_crc = x->thought_crc;
     *out = (struct slice){NULL, 0};
     if (payload.n == 0)
         return ERR_OK;
@@ -225,6 +230,8 @@ static enum err begin(struct translation *x, struct event *e)
     x->reader->has_content = true;
     x->is_unwrapping = false;
     x->is_answer_call = false;
+    if (e->part_kind == PART_THINKING)
+        x->thought_crc = 0;
     return e->part_kind == PART_CALL ? begin_call(x, e) : pass(x, e);
 }
 
@@ -251,6 +258,8 @@ static enum err delta(struct translation *x, const struct event *e)
 
     if (x->decoder.gate.kind == PART_IMAGE || x->decoder.gate.kind == PART_AUDIO)
         return pass(x, e);
+    if (x->decoder.gate.kind == PART_THINKING)
+        x->thought_crc = hash_crc32c(x->thought_crc, e->text.p, e->text.n);
     text_size_add(&r->output, e->text);
     r->chunks++;
     if (x->is_unwrapping)
