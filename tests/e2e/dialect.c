@@ -9,7 +9,8 @@
 #include <string.h>
 
 #define SCHEMA                                                                                     \
-    "{\"type\":\"object\",\"properties\":{\"city\":{\"type\":\"string\"}},\"required\":[\"city\"]}"
+    "{\"type\":\"object\",\"properties\":{\"city\":{\"type\":\"string\"}},\"required\":[\"city\"]" \
+    "}"
 
 static void append(char *dst, const char *text)
 {
@@ -65,8 +66,9 @@ static const char *chat_stream(bool is_stream)
 static const char *chat_body(const char *model, const char *prompt, bool is_stream,
                              const char *members)
 {
-    return http_printf("{\"model\":\"%s\",\"messages\":[{\"role\":\"user\",\"content\":\"%s\"}]%s%s}",
-                       model, prompt, chat_stream(is_stream), members);
+    return http_printf(
+        "{\"model\":\"%s\",\"messages\":[{\"role\":\"user\",\"content\":\"%s\"}]%s%s}", model,
+        prompt, chat_stream(is_stream), members);
 }
 
 static const char *chat_tool_body(const char *model, const char *prompt, bool is_stream,
@@ -101,13 +103,14 @@ static void chat_message(const char *json, const char *at, struct said *out)
 {
     append(out->text, http_field(json, http_printf("%s.content", at)));
     append(out->thinking, http_field(json, http_printf("%s.reasoning_content", at)));
-    set(out->call_id, sizeof(out->call_id), http_field(json, http_printf("%s.tool_calls.0.id", at)));
+    set(out->call_id, sizeof(out->call_id),
+        http_field(json, http_printf("%s.tool_calls.0.id", at)));
     set(out->call_name, sizeof(out->call_name),
         http_field(json, http_printf("%s.tool_calls.0.function.name", at)));
-    append(out->call_args,
-           http_field(json, http_printf("%s.tool_calls.0.function.arguments", at)));
+    append(out->call_args, http_field(json, http_printf("%s.tool_calls.0.function.arguments", at)));
     set(out->seal, sizeof(out->seal),
-        http_field(json, http_printf("%s.tool_calls.0.extra_content.google.thought_signature", at)));
+        http_field(json,
+                   http_printf("%s.tool_calls.0.extra_content.google.thought_signature", at)));
     set(out->finish, sizeof(out->finish), http_field(json, "choices.0.finish_reason"));
     chat_usage(json, out);
 }
@@ -178,7 +181,8 @@ static const char *responses_tool_body(const char *model, const char *prompt, bo
     const char *history = "";
     if (said != NULL)
         history = http_printf(
-            "%s,{\"type\":\"function_call\",\"call_id\":\"%s\",\"name\":\"%s\",\"arguments\":\"%s\"},"
+            "%s,{\"type\":\"function_call\",\"call_id\":\"%s\",\"name\":\"%s\",\"arguments\":\"%"
+            "s\"},"
             "{\"type\":\"function_call_output\",\"call_id\":\"%s\",\"output\":\"%s\"}",
             said->seal[0] != 0
                 ? http_printf(",{\"type\":\"reasoning\",\"id\":\"rs_1\",\"summary\":[],"
@@ -186,11 +190,12 @@ static const char *responses_tool_body(const char *model, const char *prompt, bo
                               said->seal)
                 : "",
             said->call_id, said->call_name, quoted(said->call_args), said->call_id, result);
-    return http_printf("{\"model\":\"%s\",\"store\":false,\"include\":[\"reasoning.encrypted_content\"],"
-                       "\"input\":[{\"role\":\"user\",\"content\":\"%s\"}%s]%s,\"tools\":[{\"type\":"
-                       "\"function\",\"name\":\"get_weather\",\"description\":\"The weather\","
-                       "\"parameters\":" SCHEMA ",\"strict\":false}]}",
-                       model, prompt, history, stream_member(is_stream));
+    return http_printf(
+        "{\"model\":\"%s\",\"store\":false,\"include\":[\"reasoning.encrypted_content\"],"
+        "\"input\":[{\"role\":\"user\",\"content\":\"%s\"}%s]%s,\"tools\":[{\"type\":"
+        "\"function\",\"name\":\"get_weather\",\"description\":\"The weather\","
+        "\"parameters\":" SCHEMA ",\"strict\":false}]}",
+        model, prompt, history, stream_member(is_stream));
 }
 
 static void responses_item(const char *json, const char *at, struct said *out)
@@ -206,7 +211,8 @@ static void responses_item(const char *json, const char *at, struct said *out)
         append(out->call_args, http_field(json, http_printf("%s.arguments", at)));
     } else if (strcmp(type, "reasoning") == 0) {
         append(out->thinking, http_field(json, http_printf("%s.summary.0.text", at)));
-        set(out->seal, sizeof(out->seal), http_field(json, http_printf("%s.encrypted_content", at)));
+        set(out->seal, sizeof(out->seal),
+            http_field(json, http_printf("%s.encrypted_content", at)));
     }
 }
 
@@ -239,8 +245,8 @@ static void responses_read(const struct http_reply *reply, bool is_stream, struc
         number_next++;
         if (strcmp(type, "response.output_text.delta") == 0)
             append(deltas, http_field(data, "delta"));
-        out->is_ended =
-            strcmp(type, "response.completed") == 0 || strcmp(type, "response.incomplete") == 0;
+        out->is_ended = strcmp(type, "response.completed") == 0 ||
+                        strcmp(type, "response.incomplete") == 0;
         if (out->is_ended)
             responses_object(data, "response.", out);
     }
@@ -279,10 +285,11 @@ static const char *messages_tool_body(const char *model, const char *prompt, boo
                               quoted(said->thinking), said->seal)
                 : "",
             said->call_id, said->call_name, said->call_args, said->call_id, result);
-    return http_printf("{\"model\":\"%s\",\"max_tokens\":400,\"messages\":[{\"role\":\"user\","
-                       "\"content\":\"%s\"}%s]%s,\"tools\":[{\"name\":\"get_weather\",\"description\":"
-                       "\"The weather\",\"input_schema\":" SCHEMA "}]}",
-                       model, prompt, history, stream_member(is_stream));
+    return http_printf(
+        "{\"model\":\"%s\",\"max_tokens\":400,\"messages\":[{\"role\":\"user\","
+        "\"content\":\"%s\"}%s]%s,\"tools\":[{\"name\":\"get_weather\",\"description\":"
+        "\"The weather\",\"input_schema\":" SCHEMA "}]}",
+        model, prompt, history, stream_member(is_stream));
 }
 
 static void messages_whole(const char *json, struct said *out)
@@ -351,8 +358,8 @@ static const char *gemini_body(const char *model, const char *prompt, bool is_st
 {
     (void)model;
     (void)is_stream;
-    return http_printf("{\"contents\":[{\"role\":\"user\",\"parts\":[{\"text\":\"%s\"}]}]%s}", prompt,
-                       members);
+    return http_printf("{\"contents\":[{\"role\":\"user\",\"parts\":[{\"text\":\"%s\"}]}]%s}",
+                       prompt, members);
 }
 
 static const char *gemini_tool_body(const char *model, const char *prompt, bool is_stream,
@@ -363,8 +370,10 @@ static const char *gemini_tool_body(const char *model, const char *prompt, bool 
     (void)is_stream;
     if (said != NULL)
         history = http_printf(
-            ",{\"role\":\"model\",\"parts\":[{\"functionCall\":{\"id\":\"%s\",\"name\":\"%s\",\"args\":%s}"
-            "%s}]},{\"role\":\"user\",\"parts\":[{\"functionResponse\":{\"id\":\"%s\",\"name\":\"%s\","
+            ",{\"role\":\"model\",\"parts\":[{\"functionCall\":{\"id\":\"%s\",\"name\":\"%s\","
+            "\"args\":%s}"
+            "%s}]},{\"role\":\"user\",\"parts\":[{\"functionResponse\":{\"id\":\"%s\",\"name\":\"%"
+            "s\","
             "\"response\":{\"output\":\"%s\"}}}]}",
             said->call_id, said->call_name, said->call_args,
             said->seal[0] != 0 ? http_printf(",\"thoughtSignature\":\"%s\"", said->seal) : "",
@@ -411,11 +420,11 @@ static void gemini_read(const struct http_reply *reply, bool is_stream, struct s
 }
 
 const struct dialect dialects[] = {
-    {"openai-chat", true, chat_path, chat_body, chat_tool_body, chat_read},
-    {"openai-responses", true, responses_path, responses_body, responses_tool_body, responses_read},
-    {"anthropic", true, messages_path, messages_body, messages_tool_body, messages_read},
-    {"gemini", true, gemini_path, gemini_body, gemini_tool_body, gemini_read},
-    {"openai-completions", false, legacy_path, legacy_body, NULL, legacy_read},
+    {"openai-chat",        true,  chat_path,      chat_body,      chat_tool_body,      chat_read     },
+    {"openai-responses",   true,  responses_path, responses_body, responses_tool_body, responses_read},
+    {"anthropic",          true,  messages_path,  messages_body,  messages_tool_body,  messages_read },
+    {"gemini",             true,  gemini_path,    gemini_body,    gemini_tool_body,    gemini_read   },
+    {"openai-completions", false, legacy_path,    legacy_body,    NULL,                legacy_read   },
 };
 const size_t dialects_n = sizeof(dialects) / sizeof(dialects[0]);
 

@@ -37,11 +37,13 @@ static void seed(void)
 static void call(const char *method, const char *path, const char *one, const char *two,
                  const char *body, struct http_reply *reply)
 {
-    struct http_call c = {.port = stack.webs[0].port,
-                          .method = method,
-                          .path = path,
-                          .headers = {one, one != NULL ? two : NULL},
-                          .body = body};
+    struct http_call c = {
+        .port = stack.webs[0].port,
+        .method = method,
+        .path = path,
+        .headers = {one, one != NULL ? two : NULL},
+        .body = body
+    };
     http_run(&c, reply);
 }
 
@@ -245,7 +247,10 @@ START_TEST(a_key_sees_only_its_models_in_every_shape)
     const char *headers[] = {bearer(c.key), http_printf("x-api-key: %s", c.key),
                              http_printf(GOOG "%s", c.key)};
     static const char *const lists[][2] = {
-        {"data", "id"}, {"data", "id"}, {"models", "name"}};
+        {"data",   "id"  },
+        {"data",   "id"  },
+        {"models", "name"}
+    };
     static const char *const wanted[] = {"by-gemini,", "by-gemini,", "models/by-gemini,"};
     sql_run("INSERT INTO api_key_models (api_key_id, model_id) SELECT %" PRId64
             ", id FROM models WHERE name = 'by-gemini'",
@@ -312,24 +317,24 @@ END_TEST
 
 START_TEST(doubled_versions_lead_to_every_endpoint)
 {
-    static const char *const prefixes[] = {"", "/v1", "/v1/v1", "/v1/v1beta", "/v1beta/v1",
-                                           "/v1beta/v1beta"};
+    static const char *const prefixes[] = {"",           "/v1",        "/v1/v1",
+                                           "/v1/v1beta", "/v1beta/v1", "/v1beta/v1beta"};
     static const struct {
         const char *path, *body;
     } calls[] = {
-        {"/chat/completions",                     MESSAGES("by-openai-chat")                    },
-        {"/completions",                          "{\"model\":\"by-gemini\",\"prompt\":\"x\"}"  },
-        {"/responses",                            "{\"model\":\"by-gemini\",\"input\":\"x\"}"   },
+        {"/chat/completions",                                  MESSAGES("by-openai-chat")                  },
+        {"/completions",                                       "{\"model\":\"by-gemini\",\"prompt\":\"x\"}"},
+        {"/responses",                                         "{\"model\":\"by-gemini\",\"input\":\"x\"}" },
         {"/messages",
          "{\"model\":\"by-gemini\",\"max_tokens\":9,\"messages\":[{\"role\":\"user\",\"content\":"
-         "\"x\"}]}"                                                                             },
-        {"/messages/count_tokens",                MESSAGES("by-gemini")                         },
-        {"/models/by-anthropic:generateContent",  CONTENTS                                      },
-        {"/models/by-anthropic:streamGenerateContent?alt=sse", CONTENTS                         },
-        {"/models/by-anthropic:countTokens",      CONTENTS                                      },
-        {"/models",                               NULL                                          },
-        {"/models/by-gemini",                     NULL                                          },
-        {"/usage",                                NULL                                          },
+         "\"x\"}]}"                                                                                        },
+        {"/messages/count_tokens",                             MESSAGES("by-gemini")                       },
+        {"/models/by-anthropic:generateContent",               CONTENTS                                    },
+        {"/models/by-anthropic:streamGenerateContent?alt=sse", CONTENTS                                    },
+        {"/models/by-anthropic:countTokens",                   CONTENTS                                    },
+        {"/models",                                            NULL                                        },
+        {"/models/by-gemini",                                  NULL                                        },
+        {"/usage",                                             NULL                                        },
     };
     struct customer c = customer_new("10");
     struct http_reply reply;
@@ -368,8 +373,8 @@ START_TEST(messages_are_counted_by_an_anthropic_channel_and_estimated_elsewhere)
     struct customer c = customer_new("10");
     struct http_reply reply;
     const char *key = http_printf("x-api-key: %s", c.key);
-    call(NULL, "/v1/messages/count_tokens?beta=true", key, "anthropic-beta: token-counting-2024-11-01",
-         MESSAGES("by-anthropic"), &reply);
+    call(NULL, "/v1/messages/count_tokens?beta=true", key,
+         "anthropic-beta: token-counting-2024-11-01", MESSAGES("by-anthropic"), &reply);
     ask_expect_status(&reply, 200);
     ck_assert(atol(http_field(reply.body, "input_tokens")) > 0);
     ck_assert_ptr_null(http_header(&reply, "x-aipass-estimated"));

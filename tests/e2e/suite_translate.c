@@ -99,10 +99,9 @@ START_TEST(a_tool_is_called_and_its_result_is_used)
     if (strcmp(p.client->name, p.provider) != 0) /* passed through: as the provider does it */
         ck_assert_msg(said.call_id[0] != 0, "no id: %s", reply.body);
     http_reply_clear(&reply);
-    dialect_ask(
-        p.client, c.key, p.model,
-        p.client->tool_body(p.model, "weather?", p.is_stream, &said, "rain of 4711 frogs"),
-        p.is_stream, &reply, &answer);
+    dialect_ask(p.client, c.key, p.model,
+                p.client->tool_body(p.model, "weather?", p.is_stream, &said, "rain of 4711 frogs"),
+                p.is_stream, &reply, &answer);
     expect_answer(&p, &reply, &answer);
     ck_assert_msg(strstr(answer.text, "4711 frogs") != NULL, "%s to %s: %s", p.client->name,
                   p.provider, reply.body);
@@ -187,18 +186,20 @@ static const struct {
     const char *client, *provider, *body, *where;
 } by_url[] = {
     {"openai-chat",      "gemini",
-     "{\"model\":\"by-gemini\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\","
-     "\"image_url\":{\"url\":\"https://127.0.0.1/a.png\"}}]}]}",                        "messages[0].content[0]"},
+     "{\"model\":\"by-gemini\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_"
+     "url\","
+     "\"image_url\":{\"url\":\"https://127.0.0.1/a.png\"}}]}]}",                            "messages[0].content[0]"},
     {"openai-responses", "openai-chat",
-     "{\"model\":\"by-openai-chat\",\"input\":[{\"role\":\"user\",\"content\":[{\"type\":\"input_file\","
-     "\"file_url\":\"https://127.0.0.1/a.pdf\"}]}]}",                                   "input[0].content[0]"   },
+     "{\"model\":\"by-openai-chat\",\"input\":[{\"role\":\"user\",\"content\":[{\"type\":\"input_"
+     "file\","
+     "\"file_url\":\"https://127.0.0.1/a.pdf\"}]}]}",                                       "input[0].content[0]"   },
     {"anthropic",        "gemini",
-     "{\"model\":\"by-gemini\",\"max_tokens\":9,\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":"
-     "\"document\",\"source\":{\"type\":\"url\",\"url\":\"https://127.0.0.1/a.pdf\"}}]}]}",
-     "messages[0].content[0]"                                                                             },
+     "{\"model\":\"by-gemini\",\"max_tokens\":9,\"messages\":[{\"role\":\"user\",\"content\":[{"
+     "\"type\":"
+     "\"document\",\"source\":{\"type\":\"url\",\"url\":\"https://127.0.0.1/a.pdf\"}}]}]}", "messages[0].content[0]"},
     {"gemini",           "openai-chat",
      "{\"contents\":[{\"parts\":[{\"fileData\":{\"mimeType\":\"application/pdf\",\"fileUri\":"
-     "\"https://127.0.0.1/a.pdf\"}}]}]}",                                                "contents[0].parts[0]"  },
+     "\"https://127.0.0.1/a.pdf\"}}]}]}",                                                   "contents[0].parts[0]"  },
 };
 
 START_TEST(media_by_url_are_refused_where_bytes_are_needed)
