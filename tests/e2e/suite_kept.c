@@ -1,5 +1,5 @@
-/* What providers keep for a client: responses that are continued, read and deleted; and the calls of
- * the Responses format alone. */
+/* What providers keep for a client: responses that are continued, read and deleted; and the calls
+ * that one format has alone: compaction, embeddings. */
 #include "tests/e2e/suites.h"
 
 #include "tests/e2e/ask.h"
@@ -11,8 +11,9 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { FORMS = 2, CATALOG_WAIT_MS = 5000 };
+enum { FORMS = 2, CATALOG_WAIT_MS = 5000, POLL_US = 50000 };
 
 /* A model that two channels serve, each at a provider of its own and with two keys. */
 static void seed_pair(const char *model_name)
@@ -69,6 +70,7 @@ static void prefer_other(const char *key, const char *model, const char *channel
             channel_id);
     for (int64_t end_us = spawn_now_us() + CATALOG_WAIT_MS * 1000;
          !is_known && spawn_now_us() < end_us;) {
+        usleep(POLL_US);
         respond(key, model, "", false, &reply);
         ask_expect_status(&reply, 200);
         is_known = strcmp(books_row(ask_id(&reply), "channel_id"), channel_id) != 0;
@@ -114,6 +116,7 @@ START_TEST(a_response_is_continued_by_the_channel_and_key_that_made_it)
     bool is_refused = false;
     for (int64_t end_us = spawn_now_us() + CATALOG_WAIT_MS * 1000;
          !is_refused && spawn_now_us() < end_us;) {
+        usleep(POLL_US); /* the simulator keeps the last 64 only */
         respond(c.key, model, after(id), is_stream, &reply);
         is_refused = reply.status != 200;
         if (is_refused)
@@ -237,6 +240,66 @@ START_TEST(background_is_refused)
 }
 END_TEST
 
+/* ---- embeddings ---- */
+
+#define EMBED "{\"content\":{\"parts\":[{\"text\":\"embed me\"}]}}"
+#define EMBED_BATCH                                                                                \
+    "{\"requests\":[{\"model\":\"models/vectors\",\"content\":{\"parts\":[{\"text\":\"one\"}]}},"  \
+    "{\"model\":\"models/vectors\",\"content\":{\"parts\":[{\"text\":\"two\"}]}}]}"
+
+static void embed(const char *path, const char *key, const char *body, struct http_reply *reply)
+{
+    struct http_call call = {.port = stack.webs[0].port,
+                             .path = path,
+                             .headers = {http_printf("x-goog-api-key: %s", key)},
+                             .body = body};
+    http_run(&call, reply);
+}
+
+static void expect_billed_as(const struct http_reply *reply, const char *model)
+{
+    const char *id = ask_id(reply);
+    books_expect(id, "model", model);
+    books_expect(id, "status", "ok");
+    books_expect(id, "cost > 0", "1");
+}
+
+START_TEST(embeddings_are_made_by_gemini_channels_and_charged)
+{
+    struct customer c = customer_new("10");
+    struct http_reply reply;
+    embed("/v1beta/models/vectors:embedContent", c.key, EMBED, &reply);
+    ask_expect_status(&reply, 200);
+    ck_assert(http_field(reply.body, "embedding.values.0") != NULL);
+    expect_billed_as(&reply, "vectors");
+    http_reply_clear(&reply);
+    embed("/v1/models/vectors:batchEmbedContents", c.key, EMBED_BATCH, &reply);
+    ask_expect_status(&reply, 200);
+    ck_assert(http_field(reply.body, "embeddings.1.values.0") != NULL);
+    expect_billed_as(&reply, "vectors");
+    http_reply_clear(&reply);
+}
+END_TEST
+
+START_TEST(embeddings_of_a_model_without_a_gemini_channel_are_refused)
+{
+    static const char *const paths[] = {"/v1beta/models/by-anthropic:embedContent",
+                                        "/v1beta/models/by-openai-chat:batchEmbedContents"};
+    static const char *const bodies[] = {EMBED, EMBED_BATCH};
+    static const char *const verbs[] = {"embedContent", "batchEmbedContents"};
+    struct customer c = customer_new("10");
+    struct http_reply reply;
+    for (size_t i = 0; i < 2; i++) {
+        embed(paths[i], c.key, bodies[i], &reply);
+        ask_expect_status(&reply, 400);
+        expect_field(&reply, "error.status", "INVALID_ARGUMENT");
+        ck_assert_msg(strstr(http_field(reply.body, "error.message"), verbs[i]) != NULL, "%s",
+                      reply.body);
+        http_reply_clear(&reply);
+    }
+}
+END_TEST
+
 static void add(TCase *t)
 {
     tcase_add_loop_test(t, a_response_is_continued_by_the_channel_and_key_that_made_it, 0, FORMS);
@@ -245,6 +308,8 @@ static void add(TCase *t)
     tcase_add_test(t, a_kept_response_names_the_public_model);
     tcase_add_test(t, compaction_is_for_responses_channels_and_is_charged);
     tcase_add_test(t, background_is_refused);
+    tcase_add_test(t, embeddings_are_made_by_gemini_channels_and_charged);
+    tcase_add_test(t, embeddings_of_a_model_without_a_gemini_channel_are_refused);
 }
 
 const struct suite_part part_kept = {"kept", seed, add};

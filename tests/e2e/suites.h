@@ -31,8 +31,8 @@ extern const struct suite_part part_drain;    /* nothing is left after the end: 
 extern const struct suite_part part_price;    /* scopes, tiers, costs, usage that is missing */
 extern const struct suite_part part_translate; /* every client format to every provider format */
 extern const struct suite_part part_edge; /* what all formats share: paths, keys, models, counts */
-extern const struct suite_part part_formats; /* each format's drops, refusals, headers, ends */
-extern const struct suite_part part_kept;    /* what providers keep for a client */
+extern const struct suite_part
+    part_formats; /* what is each format's own: state, refusals, headers, ends */
 extern const struct suite_part part_redeem;  /* redeem codes */
 extern const struct suite_part part_catalog; /* aliases, imported prices */
 extern const struct suite_part part_limit;   /* spend limits of keys */
@@ -41,6 +41,7 @@ extern const struct suite_part
     part_crash; /* processes that die; each test has a stack of its own */
 extern const struct suite_part
     part_outage; /* MariaDB gone or frozen; each test has a stack of its own */
-extern const struct suite_part part_cgi; /* plain CGI */
+extern const struct suite_part part_cgi;  /* plain CGI */
+extern const struct suite_part part_kept; /* responses that providers keep */
 
 #endif
