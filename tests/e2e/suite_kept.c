@@ -11,9 +11,8 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include <unistd.h>
 
-enum { FORMS = 2, CATALOG_WAIT_MS = 5000, POLL_US = 50000 };
+enum { FORMS = 2, CATALOG_WAIT_MS = 5000, POLL_MS = 50 };
 
 /* A model that two channels serve, each at a provider of its own and with two keys. */
 static void seed_pair(const char *model_name)
@@ -70,7 +69,7 @@ static void prefer_other(const char *key, const char *model, const char *channel
             channel_id);
     for (int64_t end_us = spawn_now_us() + CATALOG_WAIT_MS * 1000;
          !is_known && spawn_now_us() < end_us;) {
-        usleep(POLL_US);
+        spawn_sleep_ms(POLL_MS);
         respond(key, model, "", false, &reply);
         ask_expect_status(&reply, 200);
         is_known = strcmp(books_row(ask_id(&reply), "channel_id"), channel_id) != 0;
@@ -116,7 +115,7 @@ START_TEST(a_response_is_continued_by_the_channel_and_key_that_made_it)
     bool is_refused = false;
     for (int64_t end_us = spawn_now_us() + CATALOG_WAIT_MS * 1000;
          !is_refused && spawn_now_us() < end_us;) {
-        usleep(POLL_US); /* the simulator keeps the last 64 only */
+        spawn_sleep_ms(POLL_MS); /* the simulator keeps the last 64 only */
         respond(c.key, model, after(id), is_stream, &reply);
         is_refused = reply.status != 200;
         if (is_refused)
