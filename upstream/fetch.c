@@ -29,7 +29,7 @@ struct fetched {
 struct fetcher {
     struct arena *arena;
     struct fetch_rules rules;
-    SLIST_HEAD(, fetched) all;
+    SLIST_HEAD(fetched_list, fetched) all;
     int64_t count, bytes; /* so far */
     int64_t until_ms;     /* 0: nothing was fetched yet */
 };

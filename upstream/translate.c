@@ -156,19 +156,6 @@ enum err translate_request(struct translation *x, const struct format_target *t,
 
 /* ---- the answer: from the decoder's events to the encoder's ---- */
 
-static const char *const finish_words[] = {
-    [FINISH_STOP] = "stop",
-    [FINISH_STOP_TEXT] = "stop",
-    [FINISH_LENGTH] = "length",
-    [FINISH_CONTEXT] = "length",
-    [FINISH_TOOL] = "tool_calls",
-    [FINISH_REFUSAL] = "refusal",
-    [FINISH_FILTER] = "content_filter",
-    [FINISH_PAUSE] = "pause",
-    [FINISH_BAD_CALL] = "bad_call",
-    [FINISH_OTHER] = "other",
-};
-
 static enum err pass(struct translation *x, const struct event *e)
 {
     return x->from->encode_event(&x->encoder, e);
@@ -331,7 +318,7 @@ static void take_finish(struct translation *x, enum finish finish, struct slice 
     if (!x->encoder.finish_text.p)
         x->encoder.finish_text.n = 0;
     (void)slice_copy_z(x->reader->finish_reason, sizeof(x->reader->finish_reason),
-                       slice_of(finish_words[finish]));
+                       slice_of(finish_log_word(finish)));
 }
 
 /* The decoder's sink. */

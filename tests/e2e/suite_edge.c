@@ -1,5 +1,4 @@
-/* What the four formats share at the gateway's edge: paths, keys, models, counts, embeddings, names
- * of models. */
+/* What the four formats share at the gateway's edge: paths, keys, models, counts, names of models. */
 #include "tests/e2e/suites.h"
 
 #include "tests/e2e/ask.h"
@@ -432,58 +431,6 @@ START_TEST(contents_are_counted_by_a_gemini_channel_and_estimated_elsewhere)
 }
 END_TEST
 
-/* ---- embeddings ---- */
-
-#define EMBED "{\"content\":{\"parts\":[{\"text\":\"embed me\"}]}}"
-#define EMBED_BATCH                                                                                \
-    "{\"requests\":[{\"model\":\"models/vectors\",\"content\":{\"parts\":[{\"text\":\"one\"}]}},"  \
-    "{\"model\":\"models/vectors\",\"content\":{\"parts\":[{\"text\":\"two\"}]}}]}"
-
-static void expect_billed_as(const struct http_reply *reply, const char *model)
-{
-    const char *id = ask_id(reply);
-    books_expect(id, "model", model);
-    books_expect(id, "status", "ok");
-    books_expect(id, "cost > 0", "1");
-}
-
-START_TEST(embeddings_are_made_by_gemini_channels_and_charged)
-{
-    struct customer c = customer_new("10");
-    struct http_reply reply;
-    const char *key = http_printf(GOOG "%s", c.key);
-    call(NULL, "/v1beta/models/vectors:embedContent", key, NULL, EMBED, &reply);
-    ask_expect_status(&reply, 200);
-    ck_assert(http_field(reply.body, "embedding.values.0") != NULL);
-    expect_billed_as(&reply, "vectors");
-    http_reply_clear(&reply);
-    call(NULL, "/v1/models/vectors:batchEmbedContents", key, NULL, EMBED_BATCH, &reply);
-    ask_expect_status(&reply, 200);
-    ck_assert(http_field(reply.body, "embeddings.1.values.0") != NULL);
-    expect_billed_as(&reply, "vectors");
-    http_reply_clear(&reply);
-}
-END_TEST
-
-START_TEST(embeddings_of_a_model_without_a_gemini_channel_are_refused)
-{
-    static const char *const paths[] = {"/v1beta/models/by-anthropic:embedContent",
-                                        "/v1beta/models/by-openai-chat:batchEmbedContents"};
-    static const char *const bodies[] = {EMBED, EMBED_BATCH};
-    static const char *const verbs[] = {"embedContent", "batchEmbedContents"};
-    struct customer c = customer_new("10");
-    struct http_reply reply;
-    for (size_t i = 0; i < 2; i++) {
-        call(NULL, paths[i], http_printf(GOOG "%s", c.key), NULL, bodies[i], &reply);
-        ask_expect_status(&reply, 400);
-        expect_field(&reply, "error.status", "INVALID_ARGUMENT");
-        ck_assert_msg(strstr(http_field(reply.body, "error.message"), verbs[i]) != NULL, "%s",
-                      reply.body);
-        http_reply_clear(&reply);
-    }
-}
-END_TEST
-
 /* ---- names of models ---- */
 
 START_TEST(aliases_lead_to_a_model_in_every_format)
@@ -522,8 +469,6 @@ static void add(TCase *t)
     tcase_add_loop_test(t, doubled_versions_lead_to_every_endpoint, 0, 11);
     tcase_add_test(t, messages_are_counted_by_an_anthropic_channel_and_estimated_elsewhere);
     tcase_add_test(t, contents_are_counted_by_a_gemini_channel_and_estimated_elsewhere);
-    tcase_add_test(t, embeddings_are_made_by_gemini_channels_and_charged);
-    tcase_add_test(t, embeddings_of_a_model_without_a_gemini_channel_are_refused);
     tcase_add_loop_test(t, aliases_lead_to_a_model_in_every_format, 0, (int)dialects_n);
 }
 

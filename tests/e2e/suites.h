@@ -41,6 +41,7 @@ extern const struct suite_part
     part_crash; /* processes that die; each test has a stack of its own */
 extern const struct suite_part
     part_outage; /* MariaDB gone or frozen; each test has a stack of its own */
-extern const struct suite_part part_cgi; /* plain CGI */
+extern const struct suite_part part_cgi;  /* plain CGI */
+extern const struct suite_part part_kept; /* responses that providers keep */
 
 #endif
