@@ -129,7 +129,7 @@ export SAN
 export AIPASS_BUILD := $(CURDIR)/$(B)
 
 .PHONY: provider unit-tests e2e-tests crash-tests sim-tests bench-tools run reconcile deps test unit e2e crash crash-short sdk sim mutants where coverage
-.PHONY: lint format bench bench-reconcile money-bench help
+.PHONY: lint format bench bench-reconcile money-bench help test-clients
 provider: $(B)/tests/provider/provider
 unit-tests: $(UNIT_BIN)
 e2e-tests: all provider $(B)/tests/e2e/e2e
@@ -154,6 +154,12 @@ test:
 
 unit e2e crash crash-short sdk:
 	@tests/run-all.sh $@
+
+# Agent programs: large, so no part of make test. ONLY='codex gemini' tries one of them at one kind of provider.
+test-clients:
+	@etc/install-deps.sh build run test
+	@$(MAKE) -s all provider
+	@tests/clients/run.sh $(ONLY)
 
 # Which branches of the modules that count money do the unit tests take?
 coverage:
@@ -192,6 +198,7 @@ help:
 	@echo 'make reconcile  do the books of make run agree? VAR=dir CONFIG=file'
 	@echo 'make test       all tests; make unit, make e2e, make sdk: a part of them'
 	@echo '                SAN=address,undefined or SAN=thread: with a sanitizer'
+	@echo 'make test-clients  agent programs (Claude Code, Codex, Gemini CLI, OpenClaw; 2 GB) at providers of each kind; ONLY="codex gemini"'
 	@echo 'make crash      kill the gateway at every fault point, and MariaDB, the web server, the disks; check the money (20 minutes)'
 	@echo 'make crash-short  a sample of it, as in make test'
 	@echo 'make coverage   every branch of the modules that count money is taken by the unit tests, or listed with its reason'

@@ -42,7 +42,7 @@ fail() { # NAME WHY [FILE]
 fresh() {
     WORK=$STACK_DIR/runs/$((PASSED + FAILED + SKIPPED))
     rm -rf "$WORK"
-    mkdir -p "$WORK/home" "$WORK/project"
+    mkdir -p "$WORK/home" "$WORK/project" "$WORK/tmp"
 }
 
 new_secret() {
@@ -59,7 +59,7 @@ settings() {
 
 # in_project COMMAND... - with nothing of our own environment. What is not on this host is out of reach: no test talks to a vendor.
 in_project() {
-    (cd "$WORK/project" && exec timeout --kill-after=5 "$TURN_SECONDS" env -i PATH="$PATH" HOME="$WORK/home" TERM=dumb LANG=C.UTF-8 \
+    (cd "$WORK/project" && exec timeout --kill-after=5 "$TURN_SECONDS" env -i PATH="$PATH" HOME="$WORK/home" TMPDIR="$WORK/tmp" TERM=dumb LANG=C.UTF-8 \
         HTTPS_PROXY=http://127.0.0.1:9 NO_PROXY=127.0.0.1 "$@") </dev/null
 }
 
@@ -67,9 +67,9 @@ in_project() {
 
 # The rows of the programs' key; the probes of use_provider have another one.
 usage() {
-    stack_sql -e "SELECT $1 FROM usage_log u JOIN api_keys k ON k.id = u.api_key_id WHERE k.name = 'clients' AND u.request_id > '$USAGE_MARK' $2"
+    stack_sql -e "SELECT $1 FROM usage_log u JOIN api_keys k ON k.id = u.api_key_id WHERE k.name = 'clients' AND u.created_at >= '$USAGE_MARK' $2"
 }
-usage_mark() { USAGE_MARK=$(stack_sql -e "SELECT COALESCE(MAX(request_id), '') FROM usage_log"); }
+usage_mark() { USAGE_MARK=$(stack_sql -e 'SELECT UTC_TIMESTAMP(3)'); }
 usage_has_rows() { [ "$(usage 'COUNT(*)' "AND u.status = 'ok'")" -ge "$1" ]; }
 
 provider_format() {

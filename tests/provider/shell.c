@@ -18,7 +18,8 @@ static const struct shell shells[] = {
     {"Bash",              false, false, "command"}, /* Claude Code */
     {"exec_command",      false, false, "cmd"},     /* Codex */
     {"exec",              true,  true,  NULL},      /* Codex, its own models */
-    {"functions__exec",   false, true,  "input"},   /* the same when a gateway has made it a function */
+    {"functions__exec",   true,  true,  NULL},      /* the same without its namespace */
+    {"functions__exec",   false, true,  "input"},   /* the same as a function */
     {"run_shell_command", false, false, "command"}, /* Gemini CLI */
     {"exec",              false, false, "command"}, /* OpenClaw */
 };

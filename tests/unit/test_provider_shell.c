@@ -77,6 +77,14 @@ START_TEST(tool_for_code_made_a_function_gets_the_code_as_a_string)
 }
 END_TEST
 
+START_TEST(tool_for_code_without_its_namespace_gets_the_code)
+{
+    offer("functions__exec", true);
+    expect("functions__exec",
+           "const r = await tools.exec_command({cmd: \"cat \\\"a\\\"\"}); text(r);");
+}
+END_TEST
+
 START_TEST(nothing_is_called_that_is_no_shell)
 {
     expect_none("ls");
@@ -108,6 +116,7 @@ int main(void)
     tcase_add_test(tests, tool_for_code_gets_code_that_runs_the_command);
     tcase_add_test(tests, function_of_the_same_name_gets_the_command);
     tcase_add_test(tests, tool_for_code_made_a_function_gets_the_code_as_a_string);
+    tcase_add_test(tests, tool_for_code_without_its_namespace_gets_the_code);
     tcase_add_test(tests, nothing_is_called_that_is_no_shell);
     tcase_add_test(tests, nothing_is_called_without_a_command_or_when_no_call_is_wanted);
     suite_add_tcase(suite, tests);
