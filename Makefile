@@ -9,10 +9,12 @@ MAKEFLAGS  += --no-builtin-rules
 
 # SAN=address,undefined or SAN=thread builds into a folder of its own.
 # FAULTS=1 does, too: with the points of base/fault.h, where tests kill the gateway.
+# FUZZ=clang builds fuzzers, FUZZ=replay the same without one: tests/fuzz/run.sh.
 SAN        ?=
 FAULTS     ?=
+FUZZ       ?=
 comma      := ,
-B          := build$(if $(FAULTS),-faults)$(if $(SAN),-$(subst undefined,undef,$(subst address,asan,$(subst thread,tsan,$(subst $(comma),-,$(SAN))))))
+B          := build$(if $(FAULTS),-faults)$(if $(FUZZ),-fuzz-$(FUZZ))$(if $(SAN),-$(subst undefined,undef,$(subst address,asan,$(subst thread,tsan,$(subst $(comma),-,$(SAN))))))
 
 CC         := gcc
 AR         := gcc-ar
@@ -32,10 +34,20 @@ else
 OPT  := -O1 -g -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=all
 WARN += -Wno-null-dereference
 endif
+ifneq ($(FUZZ),)
+OPT  := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+WARN := -Wall -Wextra
+HARD := -fPIE
+SAN_LINK := -fsanitize=address,undefined
+endif
+ifeq ($(FUZZ),clang)
+CC   := clang-14
+OPT  += -fsanitize=fuzzer-no-link
+endif
 CPPFLAGS += -I. -I$(B)/gen -D_GNU_SOURCE -DAIPASS_VERSION='"$(VERSION)"' $(PKG_CFLAGS)
-CPPFLAGS += $(if $(FAULTS),-DAIPASS_FAULTS)
+CPPFLAGS += $(if $(FAULTS),-DAIPASS_FAULTS) $(if $(FUZZ),-DAIPASS_DEBUG)
 CFLAGS   += -std=gnu17 $(OPT) $(WARN) $(if $(WERROR),-Werror) $(HARD)
-LDFLAGS  += -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed $(if $(SAN),-fsanitize=$(SAN))
+LDFLAGS  += -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed $(if $(SAN),-fsanitize=$(SAN)) $(SAN_LINK)
 
 LAYERS   := base db upstream fcgi handlers
 LIB_SRC  := $(filter-out fcgi/main.c,$(wildcard $(LAYERS:%=%/*.c)))
@@ -47,6 +59,10 @@ UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(B)/tests/unit/%)
 UNIT_LIB := $(patsubst %.c,$(B)/obj/%.o,$(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c)))
 CRASH_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/crash/*.c) $(filter-out tests/e2e/e2e.c tests/e2e/books.c tests/e2e/crowd.c tests/e2e/suite_%.c,$(wildcard tests/e2e/*.c)))
 UNIT_KIT := $(patsubst %,$(B)/obj/tests/unit/%.o,mariadb invariants money_kit)
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_BIN := $(patsubst %.c,$(B)/%,$(filter-out %_kit.c,$(FUZZ_SRC)))
+FUZZ_KIT := $(patsubst %,$(B)/obj/tests/%.o,fuzz/fuzz_kit unit/exchange_kit $(if $(filter clang,$(FUZZ)),,fuzz/replay))
+FUZZ_LIB := $(patsubst %.c,$(B)/obj/%.o,$(wildcard base/*.c upstream/*.c))
 E2E_OBJ  := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/e2e/*.c))
 
 .PHONY: all
@@ -102,6 +118,13 @@ $(B)/tests/crash/crash: $(CRASH_OBJ) $(B)/obj/tests/unit/mariadb.o $(B)/obj/test
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcheck -lsubunit -lm -lrt
 
+$(B)/tests/fuzz/fuzz_%: $(B)/obj/tests/fuzz/fuzz_%.o $(FUZZ_KIT) $(B)/libfuzz.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $(if $(filter clang,$(FUZZ)),-fsanitize=fuzzer) -o $@ $^ $(LDLIBS)
+
+$(B)/libfuzz.a: $(FUZZ_LIB)
+	rm -f $@ && $(AR) rcs $@ $^
+
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
 # ---- what people type ----
@@ -110,11 +133,12 @@ export SAN
 export AIPASS_BUILD := $(CURDIR)/$(B)
 
 .PHONY: provider unit-tests e2e-tests crash-tests bench-tools run reconcile deps test unit e2e crash crash-short sdk where
-.PHONY: lint format bench bench-reconcile money-bench help
+.PHONY: fuzz-targets fuzz fuzz-short lint format bench bench-reconcile money-bench help
 provider: $(B)/tests/provider/provider
 unit-tests: $(UNIT_BIN)
 e2e-tests: all provider $(B)/tests/e2e/e2e
 crash-tests: all provider $(B)/tests/crash/crash
+fuzz-targets: $(FUZZ_BIN)
 bench-tools: $(B)/tests/bench/load $(B)/tests/bench/money
 
 run:
@@ -130,10 +154,14 @@ deps:
 	@etc/install-deps.sh build run test lint bench
 
 test:
-	@tests/run-all.sh unit e2e crash-short sdk run
+	@tests/run-all.sh unit fuzz-short e2e crash-short sdk run
 
-unit e2e crash crash-short sdk:
+unit e2e crash crash-short sdk fuzz-short:
 	@tests/run-all.sh $@
+
+fuzz:
+	@etc/install-deps.sh build fuzz
+	@tests/fuzz/run.sh clang
 
 # Where this build lies; for scripts.
 where:
@@ -164,6 +192,8 @@ help:
 	@echo '                SAN=address,undefined or SAN=thread: with a sanitizer'
 	@echo 'make crash      kill the gateway at every fault point, and MariaDB, the web server, the disks; check the money (20 minutes)'
 	@echo 'make crash-short  a sample of it, as in make test'
+	@echo 'make fuzz       fuzz parsers and translations with clang and sanitizers, FUZZ_SECONDS=60 each'
+	@echo 'make fuzz-short the same inputs and some thousands like them with gcc, as in make test'
 	@echo 'make lint       layout, static analysis, the rules of CONTRIBUTING.md'
 	@echo 'make format     lay out all C files'
 	@echo 'make bench      measure latency and throughput; make money-bench: leases and commits'

@@ -1,7 +1,8 @@
 #!/bin/bash
-# tests/run-all.sh [unit|e2e|crash|crash-short|sdk|run]... - runs these suites (all but crash by default). The last line is 'N passed, N failed'.
+# tests/run-all.sh [unit|fuzz-short|e2e|crash|crash-short|sdk|run]... - runs these suites (all but crash by default). The last line is 'N passed, N failed'.
 #
 # unit  build/tests/unit/test_*: modules, with Check
+# fuzz-short tests/fuzz/run.sh: parsers and translations with bent inputs
 # e2e   build/tests/e2e/e2e: the gateway behind lighttpd with MariaDB and the provider simulator
 # crash tests/crash/crash: processes, servers and disks that fail under load; crash-short: as much of it as fits a minute
 # sdk   tests/sdk/run.sh: the documentation's examples, the official SDKs, the SQL of README.md
@@ -14,6 +15,7 @@ export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" # servers, which a user's pa
 LOGS=$AIPASS_BUILD/logs
 UNIT_SECONDS=300
 SUITE_SECONDS=2400
+FUZZ_SECONDS=3      # each target
 CRASH_SECONDS=60 # the last run begins within it
 PASSED=0 FAILED=0
 
@@ -78,24 +80,31 @@ run_program() {
     judge "$name" "$LOGS/$name.log" "$rc"
 }
 
+run_fuzz() {
+    local rc=0
+    FUZZ_SECONDS=$FUZZ_SECONDS tests/fuzz/run.sh replay </dev/null 2>&1 | tee "$LOGS/fuzz-short.log" || rc=$?
+    judge fuzz-short "$LOGS/fuzz-short.log" "$rc"
+}
+
 run_suite() {
     local passed=$PASSED failed=$FAILED seconds=$SECONDS
     echo "== $1"
     case $1 in
     unit) run_unit ;;
+    fuzz-short) run_fuzz ;;
     e2e) run_program e2e "$AIPASS_BUILD/tests/e2e/e2e" ;;
     crash) run_program crash tests/crash/run.sh ;;
     crash-short) run_program crash-short tests/crash/run.sh --seconds "$CRASH_SECONDS" ;;
     sdk) run_program sdk tests/sdk/run.sh ;;
     run) run_program run tests/sdk/make-run.sh ;;
-    *) echo "usage: tests/run-all.sh [unit|e2e|crash|crash-short|sdk|run]..." >&2 && exit 2 ;;
+    *) echo "usage: tests/run-all.sh [unit|fuzz-short|e2e|crash|crash-short|sdk|run]..." >&2 && exit 2 ;;
     esac
     echo "== $1: $((PASSED - passed)) passed, $((FAILED - failed)) failed in $((SECONDS - seconds)) s"
 }
 
 main() {
     local suite
-    [ $# -gt 0 ] || set -- unit e2e crash-short sdk run
+    [ $# -gt 0 ] || set -- unit fuzz-short e2e crash-short sdk run
     etc/install-deps.sh build run test
     mkdir -p "$LOGS" "$AIPASS_BUILD/tmp"
     for suite in "$@"; do

@@ -56,8 +56,11 @@ static void write_choice_end(struct jwrite *w, const struct encoder *e)
 
 static void write_tier(struct jwrite *w, const struct encoder *e)
 {
+    /* the other vendors' word for it */
+    bool is_default = slice_eq_z(e->service_tier, "standard");
+
     if (e->service_tier.n)
-        jwrite_key_string(w, "service_tier", e->service_tier);
+        jwrite_key_string(w, "service_tier", is_default ? SLICE("default") : e->service_tier);
 }
 
 static enum err send_finish(const struct encoder *e)

@@ -31,6 +31,7 @@ static const struct {
     {{.budget = -1, .show = -1},                                ALL_EFFORTS,                    false, EFFORT_UNSET  },
     {{.effort = EFFORT_LOW, .budget = -1},                      ALL_EFFORTS,                    false, EFFORT_LOW    },
     {{.mode = THINK_OFF, .budget = -1},                         ALL_EFFORTS,                    false, EFFORT_NONE   },
+    {{.mode = THINK_OFF, .effort = EFFORT_HIGH, .budget = -1},  ALL_EFFORTS,                    false, EFFORT_NONE   },
     {{.mode = THINK_OFF, .budget = -1},                         ONLY(EFFORT_LOW, EFFORT_HIGH),  true,  EFFORT_LOW    },
     {{.mode = THINK_ON, .budget = -1},                          ALL_EFFORTS,                    false, EFFORT_UNSET  },
     {{.budget = 0},                                             ALL_EFFORTS,                    false, EFFORT_NONE   },
