@@ -102,6 +102,10 @@ $(B)/tests/bench/money: $(B)/obj/tests/bench/money.o $(UNIT_KIT) $(B)/libaipass.
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+$(B)/tests/bench/translate: $(B)/obj/tests/bench/translate.o $(B)/obj/tests/unit/exchange_kit.o $(B)/libaipass.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 $(B)/tests/unit/%: $(B)/obj/tests/unit/%.o $(UNIT_LIB) $(B)/libaipass.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcheck -lsubunit -lm -lrt
@@ -139,7 +143,7 @@ unit-tests: $(UNIT_BIN)
 e2e-tests: all provider $(B)/tests/e2e/e2e
 crash-tests: all provider $(B)/tests/crash/crash
 fuzz-targets: $(FUZZ_BIN)
-bench-tools: $(B)/tests/bench/load $(B)/tests/bench/money
+bench-tools: $(B)/tests/bench/load $(B)/tests/bench/money $(B)/tests/bench/translate
 
 run:
 	@etc/run.sh

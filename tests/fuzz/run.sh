@@ -74,7 +74,8 @@ fuzz() {
         "$DIR/tests/fuzz/fuzz_$1" -max_total_time="$SECONDS_EACH" -max_len="$INPUT_BYTES_MAX" -timeout=20 -rss_limit_mb=3000 \
             -print_final_stats=1 -artifact_prefix="$DIR/found/$1-" "$DIR/corpus/$1" "$SEEDS/$1"
     else
-        "$DIR/tests/fuzz/fuzz_$1" --seconds "$SECONDS_EACH" "$SEEDS/$1"
+        "$DIR/tests/fuzz/fuzz_$1" --seconds "$SECONDS_EACH" "$SEEDS/$1" && return
+        mv fuzz-found "$1-found" && return 1
     fi
 }
 

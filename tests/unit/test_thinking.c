@@ -22,6 +22,7 @@ static void teardown(void)
 #define ALL_EFFORTS 0U
 #define ONLY(a, b)  ((1U << (a)) | (1U << (b)))
 
+/* clang-format off: version 14 ends at a table whose braces begin with braces */
 static const struct {
     struct think think;
     unsigned efforts;
@@ -31,8 +32,8 @@ static const struct {
     {{.budget = -1, .show = -1},                                ALL_EFFORTS,                    false, EFFORT_UNSET  },
     {{.effort = EFFORT_LOW, .budget = -1},                      ALL_EFFORTS,                    false, EFFORT_LOW    },
     {{.mode = THINK_OFF, .budget = -1},                         ALL_EFFORTS,                    false, EFFORT_NONE   },
-    {{.mode = THINK_OFF, .effort = EFFORT_HIGH, .budget = -1},  ALL_EFFORTS,                    false, EFFORT_NONE   },
     {{.mode = THINK_OFF, .budget = -1},                         ONLY(EFFORT_LOW, EFFORT_HIGH),  true,  EFFORT_LOW    },
+    {{.mode = THINK_OFF, .effort = EFFORT_HIGH, .budget = -1},  ALL_EFFORTS,                    false, EFFORT_NONE   },
     {{.mode = THINK_ON, .budget = -1},                          ALL_EFFORTS,                    false, EFFORT_UNSET  },
     {{.budget = 0},                                             ALL_EFFORTS,                    false, EFFORT_NONE   },
     {{.budget = 2048},                                          ALL_EFFORTS,                    false, EFFORT_LOW    },
@@ -43,6 +44,7 @@ static const struct {
     {{.effort = EFFORT_MEDIUM, .budget = -1},                   ONLY(EFFORT_LOW, EFFORT_HIGH),  false, EFFORT_LOW    },
     {{.effort = EFFORT_MINIMAL, .budget = -1},                  ONLY(EFFORT_LOW, EFFORT_HIGH),  false, EFFORT_LOW    },
 };
+/* clang-format on */
 
 START_TEST(effort_is_the_nearest_that_the_model_takes)
 {
