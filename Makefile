@@ -10,12 +10,14 @@ MAKEFLAGS  += --no-builtin-rules
 # SAN=address,undefined or SAN=thread builds into a folder of its own.
 # FAULTS=1 does, too: with the points of base/fault.h, where tests kill the gateway.
 # So does COV=1: the modules of COV_MODULES count which of their branches are taken.
+# FUZZ=clang builds fuzzers, FUZZ=replay the same without one: tests/fuzz/run.sh.
 SAN        ?=
 FAULTS     ?=
 COV        ?=
+FUZZ       ?=
 COV_MODULES := ledger lease lease_table journal journal_step pricing price_list
 comma      := ,
-B          := build$(if $(FAULTS),-faults)$(if $(COV),-cov)$(if $(SAN),-$(subst undefined,undef,$(subst address,asan,$(subst thread,tsan,$(subst $(comma),-,$(SAN))))))
+B          := build$(if $(FAULTS),-faults)$(if $(COV),-cov)$(if $(FUZZ),-fuzz-$(FUZZ))$(if $(SAN),-$(subst undefined,undef,$(subst address,asan,$(subst thread,tsan,$(subst $(comma),-,$(SAN))))))
 
 CC         := gcc
 AR         := gcc-ar
@@ -39,10 +41,20 @@ endif
 ifneq ($(COV),)
 $(COV_MODULES:%=$(B)/obj/db/%.o): OPT := -O0 -g --coverage -fprofile-update=atomic
 endif
+ifneq ($(FUZZ),)
+OPT  := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+WARN := -Wall -Wextra
+HARD := -fPIE
+SAN_LINK := -fsanitize=address,undefined
+endif
+ifeq ($(FUZZ),clang)
+CC   := clang-14
+OPT  += -fsanitize=fuzzer-no-link
+endif
 CPPFLAGS += -I. -I$(B)/gen -D_GNU_SOURCE -DAIPASS_VERSION='"$(VERSION)"' $(PKG_CFLAGS)
-CPPFLAGS += $(if $(FAULTS),-DAIPASS_FAULTS)
+CPPFLAGS += $(if $(FAULTS),-DAIPASS_FAULTS) $(if $(FUZZ),-DAIPASS_DEBUG)
 CFLAGS   += -std=gnu17 $(OPT) $(WARN) $(if $(WERROR),-Werror) $(HARD)
-LDFLAGS  += -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed $(if $(SAN),-fsanitize=$(SAN)) $(if $(COV),--coverage)
+LDFLAGS  += -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed $(if $(SAN),-fsanitize=$(SAN)) $(if $(COV),--coverage) $(SAN_LINK)
 
 LAYERS   := base db upstream fcgi handlers
 LIB_SRC  := $(filter-out fcgi/main.c,$(wildcard $(LAYERS:%=%/*.c)))
@@ -59,6 +71,10 @@ SIM_OBJ  := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/sim/*.c))
 SIM_WRAP := $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc free log_write pthread_create pthread_join pthread_mutex_init \
               pthread_mutex_lock pthread_mutex_unlock pthread_mutex_destroy pthread_cond_init pthread_cond_signal \
               pthread_cond_broadcast pthread_cond_destroy)
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_BIN := $(patsubst %.c,$(B)/%,$(filter-out %_kit.c,$(FUZZ_SRC)))
+FUZZ_KIT := $(patsubst %,$(B)/obj/tests/%.o,fuzz/fuzz_kit unit/exchange_kit $(if $(filter clang,$(FUZZ)),,fuzz/replay))
+FUZZ_LIB := $(patsubst %.c,$(B)/obj/%.o,$(wildcard base/*.c upstream/*.c))
 E2E_OBJ  := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/e2e/*.c))
 
 .PHONY: all
@@ -98,6 +114,10 @@ $(B)/tests/bench/money: $(B)/obj/tests/bench/money.o $(UNIT_KIT) $(B)/libaipass.
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+$(B)/tests/bench/translate: $(B)/obj/tests/bench/translate.o $(B)/obj/tests/unit/exchange_kit.o $(B)/libaipass.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 $(B)/tests/unit/%: $(B)/obj/tests/unit/%.o $(UNIT_LIB) $(B)/libaipass.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcheck -lsubunit -lm -lrt
@@ -121,6 +141,13 @@ $(B)/tests/sim/sim: $(SIM_OBJ) $(B)/libaipass.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $(SIM_WRAP) -o $@ $^ $(LDLIBS)
 
+$(B)/tests/fuzz/fuzz_%: $(B)/obj/tests/fuzz/fuzz_%.o $(FUZZ_KIT) $(B)/libfuzz.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $(if $(filter clang,$(FUZZ)),-fsanitize=fuzzer) -o $@ $^ $(LDLIBS)
+
+$(B)/libfuzz.a: $(FUZZ_LIB)
+	rm -f $@ && $(AR) rcs $@ $^
+
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
 # ---- what people type ----
@@ -129,13 +156,14 @@ export SAN
 export AIPASS_BUILD := $(CURDIR)/$(B)
 
 .PHONY: provider unit-tests e2e-tests crash-tests sim-tests bench-tools run reconcile deps test unit e2e crash crash-short sdk sim mutants where coverage
-.PHONY: lint format bench bench-reconcile money-bench help test-clients
+.PHONY: fuzz-targets fuzz fuzz-short lint format bench bench-reconcile money-bench help test-clients
 provider: $(B)/tests/provider/provider
 unit-tests: $(UNIT_BIN)
 e2e-tests: all provider $(B)/tests/e2e/e2e
 crash-tests: all provider $(B)/tests/crash/crash
 sim-tests: $(B)/tests/sim/sim
-bench-tools: $(B)/tests/bench/load $(B)/tests/bench/money
+fuzz-targets: $(FUZZ_BIN)
+bench-tools: $(B)/tests/bench/load $(B)/tests/bench/money $(B)/tests/bench/translate
 
 run:
 	@etc/run.sh
@@ -150,9 +178,9 @@ deps:
 	@etc/install-deps.sh build run test lint bench
 
 test:
-	@tests/run-all.sh unit sim e2e crash-short sdk run
+	@tests/run-all.sh unit sim fuzz-short e2e crash-short sdk run
 
-unit e2e crash crash-short sdk:
+unit e2e crash crash-short sdk fuzz-short:
 	@tests/run-all.sh $@
 
 # Agent programs: large, so no part of make test. ONLY='codex gemini' tries one of them at one kind of provider.
@@ -164,6 +192,10 @@ test-clients:
 # Which branches of the modules that count money do the unit tests take?
 coverage:
 	@COV_MODULES='$(COV_MODULES)' tests/coverage.sh
+
+fuzz:
+	@etc/install-deps.sh build fuzz
+	@tests/fuzz/run.sh clang
 
 # Where this build lies; for scripts.
 where:
@@ -204,6 +236,8 @@ help:
 	@echo 'make coverage   every branch of the modules that count money is taken by the unit tests, or listed with its reason'
 	@echo 'make sim        the money core simulated, for a minute, with seeds that nobody has run'
 	@echo 'make mutants    put faults into a copy of the tree, one at a time: each must turn a test red'
+	@echo 'make fuzz       fuzz parsers and translations with clang and sanitizers, FUZZ_SECONDS=60 each'
+	@echo 'make fuzz-short the same inputs and some thousands like them with gcc, as in make test'
 	@echo 'make lint       layout, static analysis, the rules of CONTRIBUTING.md'
 	@echo 'make format     lay out all C files'
 	@echo 'make bench      measure latency and throughput; make money-bench: leases and commits'

@@ -39,6 +39,7 @@ lint  cmd:clang-format-14 clang-format-14       layout of C
 lint  cmd:clang-tidy-14 clang-tidy-14           finds mistakes in C
 lint  cmd:cppcheck      cppcheck                finds more of them
 lint  cmd:shellcheck    shellcheck              finds mistakes in shell scripts
+fuzz  cmd:clang-14      clang-14                compiler with a fuzzer
 bench cmd:nginx         nginx                   what the gateway is compared with (Debian also starts one on port 80)
 bench cmd:openssl       openssl                 a certificate for a provider over TLS
 TABLE
@@ -95,7 +96,7 @@ main() {
     local group list packages
     [ $# -gt 0 ] || set -- build run
     for group in "$@"; do
-        [[ $group =~ ^(build|run|test|lint|bench)$ ]] || { echo "usage: install-deps.sh [build|run|test|lint|bench]..." >&2 && exit 2; }
+        [[ $group =~ ^(build|run|test|lint|fuzz|bench)$ ]] || { echo "usage: install-deps.sh [build|run|test|lint|fuzz|bench]..." >&2 && exit 2; }
     done
     list=$(missing "$@")
     [ -n "$list" ] || return 0

@@ -1,8 +1,9 @@
 #!/bin/bash
-# tests/run-all.sh [unit|sim|e2e|crash|crash-short|sdk|run]... - runs these suites (all but crash by default). The last line is 'N passed, N failed'.
+# tests/run-all.sh [unit|sim|fuzz-short|e2e|crash|crash-short|sdk|run]... - runs these suites (all but crash by default). The last line is 'N passed, N failed'.
 #
 # unit  build/tests/unit/test_*: modules, with Check
 # sim   build/tests/sim/sim: the money core on a simulated clock, database and disk; a fixed set of seeds
+# fuzz-short tests/fuzz/run.sh: parsers and translations with bent inputs
 # e2e   build/tests/e2e/e2e: the gateway behind lighttpd with MariaDB and the provider simulator
 # crash tests/crash/crash: processes, servers and disks that fail under load; crash-short: as much of it as fits a minute
 # sdk   tests/sdk/run.sh: the documentation's examples, the official SDKs, the SQL of README.md
@@ -15,6 +16,7 @@ export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" # servers, which a user's pa
 LOGS=$AIPASS_BUILD/logs
 UNIT_SECONDS=300
 SUITE_SECONDS=2400
+FUZZ_SECONDS=3      # each target
 CRASH_SECONDS=60 # the last run begins within it
 PASSED=0 FAILED=0
 
@@ -90,25 +92,32 @@ run_sim() {
     judge sim "$LOGS/sim.log" "$rc"
 }
 
+run_fuzz() {
+    local rc=0
+    FUZZ_SECONDS=$FUZZ_SECONDS tests/fuzz/run.sh replay </dev/null 2>&1 | tee "$LOGS/fuzz-short.log" || rc=$?
+    judge fuzz-short "$LOGS/fuzz-short.log" "$rc"
+}
+
 run_suite() {
     local passed=$PASSED failed=$FAILED seconds=$SECONDS
     echo "== $1"
     case $1 in
     unit) run_unit ;;
     sim) run_sim ;;
+    fuzz-short) run_fuzz ;;
     e2e) run_program e2e "$AIPASS_BUILD/tests/e2e/e2e" ;;
     crash) run_program crash tests/crash/run.sh ;;
     crash-short) run_program crash-short tests/crash/run.sh --seconds "$CRASH_SECONDS" ;;
     sdk) run_program sdk tests/sdk/run.sh ;;
     run) run_program run tests/sdk/make-run.sh ;;
-    *) echo "usage: tests/run-all.sh [unit|sim|e2e|crash|crash-short|sdk|run]..." >&2 && exit 2 ;;
+    *) echo "usage: tests/run-all.sh [unit|sim|fuzz-short|e2e|crash|crash-short|sdk|run]..." >&2 && exit 2 ;;
     esac
     echo "== $1: $((PASSED - passed)) passed, $((FAILED - failed)) failed in $((SECONDS - seconds)) s"
 }
 
 main() {
     local suite
-    [ $# -gt 0 ] || set -- unit sim e2e crash-short sdk run
+    [ $# -gt 0 ] || set -- unit sim fuzz-short e2e crash-short sdk run
     etc/install-deps.sh build run test
     mkdir -p "$LOGS" "$AIPASS_BUILD/tmp"
     for suite in "$@"; do

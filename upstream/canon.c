@@ -155,10 +155,22 @@ const char *canon_field(const struct canon *c, enum canon_field f)
     return name ? name : field_words[f];
 }
 
+/* Names may be a client's own: what a list in a header cannot hold is none. */
+static bool is_listable(const char *name)
+{
+    const char *p;
+
+    for (p = name; *p > ' ' && *p <= '~' && *p != ','; p++)
+        ;
+    return p > name && *p == '\0';
+}
+
 void drop(struct drops *d, const char *name)
 {
     size_t i;
 
+    if (!is_listable(name))
+        return;
     for (i = 0; i < d->n; i++)
         if (strcmp(d->names[i], name) == 0)
             return;

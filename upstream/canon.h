@@ -184,7 +184,8 @@ struct drops {
     size_t n;
 };
 
-/* drop - notes a name (literal or in the arena). Past DROPS_MAX names are not noted. */
+/* drop - notes a name (literal or in the arena). Not noted: past DROPS_MAX names, and names that are
+ * empty or hold anything but visible ASCII without commas, since the list becomes a header. */
 void drop(struct drops *d, const char *name);
 
 struct canon {

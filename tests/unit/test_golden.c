@@ -139,6 +139,35 @@ START_TEST(requests_arrive_as_the_provider_expects_them)
 }
 END_TEST
 
+/* Names of members and types are the client's, and go into a header. */
+START_TEST(names_that_no_header_can_hold_are_not_listed_as_dropped)
+{
+    static const char body[] =
+        "{\"model\":\"m\",\"max_tokens\":99,\"\":1,\"a,b\":2,\"known\":3,\"messages\":[{\"role\":"
+        "\"user\",\"content\":\"hi\"},{\"role\":\"assistant\",\"content\":[{\"type\":\"new\\r\\nx: "
+        "1\"}]},{\"role\":\"user\",\"content\":\"go on\"}]}";
+    struct capability capability = exchange_capability(&format_gemini);
+    struct format_call call = {.body = SLICE(body)};
+    const struct drops *drops;
+    struct exchange x;
+    struct buf out;
+    enum err e;
+    size_t i;
+
+    buf_init(&out, TEXT_MAX);
+    e = exchange_open(&x, arena, &format_anthropic, &format_gemini, &call, &capability, false);
+    ck_assert_int_eq(e, ERR_OK);
+    e = exchange_request(&x, &out);
+    ck_assert_msg(e == ERR_OK, "%s", e ? x.fault.text : "");
+    drops = exchange_drops(&x);
+    ck_assert_uint_ge(drops->n, 1);
+    for (i = 0; i < drops->n; i++)
+        ck_assert_str_eq(drops->names[i], "known");
+    buf_clear(&out);
+    exchange_close(&x);
+}
+END_TEST
+
 /* ---- answers ---- */
 
 #define TOOLS_OF(schema)                                                                           \
@@ -252,6 +281,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_set_timeout(tcase, 120);
     tcase_add_loop_test(tcase, requests_arrive_as_the_provider_expects_them, 0, REQUESTS);
+    tcase_add_test(tcase, names_that_no_header_can_hold_are_not_listed_as_dropped);
     tcase_add_loop_test(tcase, whole_answers_arrive_as_the_client_expects_them, 0, PAIRS);
     tcase_add_loop_test(tcase, streams_arrive_as_the_client_expects_them, 0, PAIRS);
     tcase_add_loop_test(tcase, streams_are_the_same_for_every_split, 0, PAIRS);

@@ -22,7 +22,7 @@ static void teardown(void)
 #define ALL_EFFORTS 0U
 #define ONLY(a, b)  ((1U << (a)) | (1U << (b)))
 
-/* clang-format off */
+/* clang-format off: version 14 ends at a table whose braces begin with braces */
 static const struct {
     struct think think;
     unsigned efforts;
@@ -33,6 +33,7 @@ static const struct {
     {{.effort = EFFORT_LOW, .budget = -1},                      ALL_EFFORTS,                    false, EFFORT_LOW    },
     {{.mode = THINK_OFF, .budget = -1},                         ALL_EFFORTS,                    false, EFFORT_NONE   },
     {{.mode = THINK_OFF, .budget = -1},                         ONLY(EFFORT_LOW, EFFORT_HIGH),  true,  EFFORT_LOW    },
+    {{.mode = THINK_OFF, .effort = EFFORT_HIGH, .budget = -1},  ALL_EFFORTS,                    false, EFFORT_NONE   },
     {{.mode = THINK_ON, .budget = -1},                          ALL_EFFORTS,                    false, EFFORT_UNSET  },
     {{.budget = 0},                                             ALL_EFFORTS,                    false, EFFORT_NONE   },
     {{.budget = 2048},                                          ALL_EFFORTS,                    false, EFFORT_LOW    },
