@@ -1,4 +1,5 @@
 #include "upstream/capability.h"
+#include "base/hash.h"
 #include "upstream/signature.h"
 #include "upstream/translate.h"
 
@@ -197,6 +198,49 @@ START_TEST(a_seal_goes_back_to_its_own_model_only)
 }
 END_TEST
 
+static struct slice sealed_over(const char *text)
+{
+    return signature_wrap(arena, &(struct seal){.vendor = VENDOR_ANTHROPIC,
+                                                .model = SLICE("claude-x"),
+                                                .payload = SLICE("c2ln"),
+                                                .text_crc = hash_crc32c(0, text, strlen(text))});
+}
+
+START_TEST(thinking_that_lost_a_piece_is_left_out)
+{
+    add(CANON_USER, PART_TEXT, "q");
+    add(CANON_ASSISTANT, PART_THINKING, "all of it")->seal_text = sealed_over("all of it");
+    prepare();
+    ck_assert_str_eq(shape(), "U:t(q) A:x(all of it)");
+    canon_init(&c, arena, VENDOR_OPENAI, NULL);
+    add(CANON_USER, PART_TEXT, "q");
+    add(CANON_ASSISTANT, PART_THINKING, "of it")->seal_text = sealed_over("all of it");
+    prepare();
+    ck_assert_str_eq(shape(), "U:t(q)");
+}
+END_TEST
+
+START_TEST(thoughts_of_a_gemini_client_are_joined_up_to_their_seal)
+{
+    static const char *const pieces[] = {"all", "", " of it", "and"};
+    struct part *part;
+    size_t i;
+
+    canon_init(&c, arena, VENDOR_GEMINI, NULL);
+    add(CANON_USER, PART_TEXT, "q");
+    ck_assert_ptr_nonnull(canon_add_turn(&c, CANON_ASSISTANT, "at"));
+    for (i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
+        part = turn_add_part(&c, &c.turns[1], PART_THINKING, "at");
+        ck_assert_ptr_nonnull(part);
+        part->text = slice_of(pieces[i]);
+        if (i >= 2)
+            part->seal_text = sealed_over(i == 2 ? "all of it" : "and more");
+    }
+    prepare();
+    ck_assert_str_eq(shape(), "U:t(q) A:x(all of it)");
+}
+END_TEST
+
 START_TEST(thinking_text_stays_where_the_model_wants_it_back)
 {
     capability.wants_reasoning = true;
@@ -292,6 +336,8 @@ int main(void)
     tcase_add_test(cases, ids_become_legal_and_unique_and_results_find_the_nearest_call);
     tcase_add_test(cases, new_ids_do_not_depend_on_what_follows);
     tcase_add_test(cases, a_seal_goes_back_to_its_own_model_only);
+    tcase_add_test(cases, thinking_that_lost_a_piece_is_left_out);
+    tcase_add_test(cases, thoughts_of_a_gemini_client_are_joined_up_to_their_seal);
     tcase_add_test(cases, thinking_text_stays_where_the_model_wants_it_back);
     tcase_add_test(cases, a_gemini_seal_moves_to_the_part_that_follows);
     tcase_add_loop_test(cases, turns_alternate, 0,
