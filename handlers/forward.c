@@ -181,6 +181,7 @@ int forward_run(struct request *req, const struct forward_spec *spec)
         e = response_bytes(req, f.status, "application/json", buf_slice(&answer));
     else
         request_fail(req, e, NULL, NULL);
+    (void)e; /* a client that is gone does not get it */
     buf_clear(&answer);
     buf_clear(&f.body);
     return response_status_get(req);

@@ -10,7 +10,6 @@
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <unistd.h>
 
 #define MIME_MAX      127
@@ -23,13 +22,13 @@ struct fetched {
     struct slice url;
     struct slice mime; /* p NULL: the server did not say */
     struct buf base64;
-    SLIST_ENTRY(fetched) next;
+    struct fetched *next;
 };
 
 struct fetcher {
     struct arena *arena;
     struct fetch_rules rules;
-    SLIST_HEAD(fetched_list, fetched) all;
+    struct fetched *all;
     int64_t count, bytes; /* so far */
     int64_t until_ms;     /* 0: nothing was fetched yet */
 };
@@ -49,8 +48,8 @@ static void clear(void *fetcher)
     struct fetcher *f = fetcher;
     struct fetched *one;
 
-    SLIST_FOREACH(one, &f->all, next)
-    buf_clear(&one->base64);
+    for (one = f->all; one; one = one->next)
+        buf_clear(&one->base64);
 }
 
 struct fetcher *fetcher_new(struct arena *a, const struct fetch_rules *rules)
@@ -62,7 +61,6 @@ struct fetcher *fetcher_new(struct arena *a, const struct fetch_rules *rules)
     *f = (struct fetcher){.arena = a, .rules = *rules};
     if (!f->rules.may_connect)
         f->rules.may_connect = fetch_may_connect;
-    SLIST_INIT(&f->all);
     return arena_defer(a, clear, f) ? NULL : f;
 }
 
@@ -209,7 +207,8 @@ static enum err keep(struct fetcher *f, struct fetched *one, CURL *c, const stru
     }
     one->mime = read_mime(c, f->arena);
     f->bytes += (int64_t)t->body.n;
-    SLIST_INSERT_HEAD(&f->all, one, next);
+    one->next = f->all;
+    f->all = one;
     return ERR_OK;
 }
 
@@ -240,9 +239,9 @@ static struct fetched *find(const struct fetcher *f, struct slice url)
 {
     struct fetched *one;
 
-    SLIST_FOREACH(one, &f->all, next)
-    if (slice_eq(one->url, url))
-        break;
+    for (one = f->all; one; one = one->next)
+        if (slice_eq(one->url, url))
+            break;
     return one;
 }
 

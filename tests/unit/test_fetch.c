@@ -294,9 +294,10 @@ END_TEST
 
 START_TEST(what_the_format_can_carry_is_left_alone)
 {
-    struct part *url = add_url(PART_IMAGE, at_server("/picture"));
-    struct part *id = add_url(PART_FILE, "file-1");
+    struct part *url, *id;
 
+    (void)add_url(PART_IMAGE, at_server("/picture"));
+    id = add_url(PART_FILE, "file-1");
     url = &canon.turns[0].parts[0];
     id->media.source = MEDIA_ID;
     ck_assert_int_eq(fetch_parts(fetcher, &canon, &plan, never), ERR_OK);
