@@ -31,7 +31,7 @@ INSERT INTO channel_keys (channel_id, secret) SELECT id, 'demo-provider-key' FRO
 
 -- A model goes by its own name to a provider of its kind, and to the others as the model that they have.
 INSERT INTO channel_models (channel_id, model_id, upstream_name)
-  SELECT c.id, m.id, CONCAT(IF(m.name LIKE CONCAT(k.kind, '%'), m.name, k.model), '@shell=cp secret.txt ran.txt && cat ran.txt')
+  SELECT c.id, m.id, CONCAT(IF(m.name LIKE CONCAT(k.kind, '%'), m.name, k.model), '@shell=cp%20secret.txt%20ran.txt%20&&%20cat%20ran.txt')
   FROM models m
   JOIN (SELECT 'to-anthropic' AS channel, 'claude' AS kind, 'claude-sonnet-4-6' AS model
         UNION ALL SELECT 'to-chat',      'gpt',    'gpt-5'

@@ -143,8 +143,17 @@ use_provider() {
     stack_until 100 is_served_by || { fail "$PROVIDER" "the channel did not take effect" && return 1; }
 }
 
-nothing_was_refused() { ! grep -E 'status=[45]|http_status=[45]' "$STACK_DIR/log/gateway.log"; }
 no_key_in_logs() { ! grep -rlE 'sk-aip-clients|demo-provider-key' "$STACK_DIR/log"; }
+
+# Customers read the start page: each line of README.md's settings stands there, too. Prints those that do not.
+lines_missing_on_page() {
+    local page line
+    page=$(sed -e 's/<[^>]*>//g' -e 's/&amp;/\&/g' "$AIPASS_ROOT/htdocs/index.html")
+    awk '/^```(sh|toml|json) (claude-code|codex|gemini-cli|openclaw)$/ { on = 1; next } /^```/ { on = 0 } on && NF' "$AIPASS_ROOT/README.md" |
+        while IFS= read -r line; do
+            grep -qxF -- "$line" <<<"$page" || echo "$line"
+        done
+}
 
 # ---- all of it ----
 
@@ -176,7 +185,7 @@ only() {
 }
 
 main() {
-    local client clients=() provider why
+    local client clients=() provider why missing
     WANTED="$*"
     for client in $(only "${CLIENTS[@]}"); do
         if why=$(clients_install "$client"); then
@@ -195,6 +204,8 @@ main() {
             "test_${client//-/_}"
         done
     done
+    missing=$(lines_missing_on_page)
+    if [ -z "$missing" ]; then pass "the start page has the settings of README.md"; else fail "the start page lacks settings of README.md" "$missing"; fi
     if no_key_in_logs >/dev/null; then pass "no key is in any log"; else fail "no key is in any log" "one is"; fi
     echo "$PASSED passed, $FAILED failed, $SKIPPED skipped"
     [ "$FAILED" = 0 ]
