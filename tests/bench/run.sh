@@ -21,7 +21,7 @@ ROUND_SECONDS=${ROUND_SECONDS:-2}
 STREAMS=${STREAMS:-512:20:200 2000:20:200 2000:200:25}
 TLS_STREAMS=${TLS_STREAMS:-512:20:200 2000:200:25}
 TRANSLATED_EVENTS=50
-TRANSLATED_STREAMS=256:20:200
+TRANSLATED_STREAMS=512:20:200
 PROVIDER_FORMATS=(openai-responses anthropic gemini)
 PARTS=${PARTS:-requests big streams translation process}
 PORT_FIRST=21000
@@ -359,6 +359,8 @@ report_translation() { # FORMAT
 
 measure_translation() {
     local i format
+    heading "$TRANSLATED_STREAMS streams, a Chat client, passed through and translated"
+    for format in '' "${PROVIDER_FORMATS[@]/#/-}"; do translated_streams "bench$format"; done
     write_body short-bench.json bench 1000 "tokens=$TRANSLATED_EVENTS" ',"stream":true'
     for format in "${PROVIDER_FORMATS[@]}"; do
         write_body "short-bench-$format.json" "bench-$format" 1000 "tokens=$TRANSLATED_EVENTS" ',"stream":true'
@@ -369,7 +371,6 @@ measure_translation() {
     done
     heading "1 kB request, $TRANSLATED_EVENTS events, a Chat client: passed through (left), translated (right)"
     for format in "${PROVIDER_FORMATS[@]}"; do report_translation "$format"; done
-    for format in '' "${PROVIDER_FORMATS[@]/#/-}"; do translated_streams "bench$format"; done
     "$AIPASS_BUILD/tests/bench/translate"
 }
 
