@@ -82,7 +82,7 @@ static enum err borrow(struct limits *l, struct limit_pool *p)
 }
 
 /* The row becomes what is in use and `keep` more. The same locking. */
-static void give(struct limits *l, struct limit_pool *p, int64_t keep)
+static enum err give(struct limits *l, struct limit_pool *p, int64_t keep)
 {
     struct limit_slots *s = &p->slots;
     int64_t more = s->owned - s->in_use - keep;
@@ -103,16 +103,18 @@ static void give(struct limits *l, struct limit_pool *p, int64_t keep)
     if (!s->owned && !s->is_dirty)
         drop_row(l, s);
     pthread_cond_broadcast(&p->cond);
+    return e;
 }
 
-/* After each change: a small limit's free slots are for whoever comes, wherever. */
+/* After each change: a small limit's free slots are for whoever comes, wherever. Again after each
+ * writing: what came free meanwhile was left to this thread. */
 static void spill(struct limits *l, struct limit_pool *p)
 {
-    struct limit_slots *s = &p->slots;
-    int64_t keep = s->block;
-    if (s->is_busy || s->waiting || s->owned - s->in_use <= 2 * keep || db_is_down(l->db))
-        return;
-    give(l, p, keep);
+    const struct limit_slots *s = &p->slots;
+    enum err e = ERR_OK;
+    while (!e && !s->is_busy && !s->waiting && s->owned - s->in_use > 2 * s->block &&
+           !db_is_down(l->db))
+        e = give(l, p, s->block);
 }
 
 /* ---- what others call ---- */
@@ -177,7 +179,7 @@ bool limit_slots_tidy(struct limits *l, struct limit_pool *p, bool is_last)
     bool is_idle = is_last || !s->block || clock_mono_ms() - s->used_ms > IDLE_MS;
     bool has_free = s->owned > s->in_use && !s->waiting;
     if (!s->is_busy && (s->is_dirty || (has_free && is_idle)))
-        give(l, p, is_idle ? 0 : s->owned - s->in_use);
+        (void)give(l, p, is_idle ? 0 : s->owned - s->in_use); /* the next time tries again */
     if (is_last && !s->in_use) {
         /* What could not be written goes with the process. */
         s->owned = 0;
