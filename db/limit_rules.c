@@ -94,7 +94,7 @@ static void read_now(struct limits *l)
     pthread_cond_broadcast(&l->was_read);
 }
 
-/* Lock held. What is older than twice catalog_ms is used only when there is nothing else. */
+/* Lock held. While one reads, others go on with a list that is at most a second too old. */
 static void make_fresh(struct limits *l)
 {
     for (;;) {
@@ -107,7 +107,7 @@ static void make_fresh(struct limits *l)
             read_now(l);
             return;
         }
-        if (l->rules && age_ms <= 2 * l->config->catalog_ms)
+        if (l->rules && age_ms <= l->config->catalog_ms + REFRESH_EVERY_MS)
             return;
         pthread_cond_wait(&l->was_read, &l->mu);
     }

@@ -45,7 +45,7 @@ static const struct run runs[] = {
      true,             {.webs = 2},
      {&part_price, &part_redeem, &part_catalog, &part_limit, &part_drain}},
     {"limits",
-     true,             {.sims = 2, .webs = 2, .config = "catalog_ms = 200\n"},
+     true,             {.sims = 3, .webs = 2, .config = "catalog_ms = 200\n"},
      {&part_ratelimit, &part_drain}},
     {"pairs",   true,  {0},              {&part_translate, &part_drain}  },
     {"crash",   false, {0},              {&part_crash}                   },
