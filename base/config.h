@@ -55,6 +55,9 @@ struct config {
     int64_t hold_output_max;      /* tokens of output held for a stream at first */
     int64_t hold_output_min;      /* fewer affordable tokens than this: refused */
 
+    /* limits */
+    int64_t queue_ms; /* how long a request waits for one of its limit's running ones to end */
+
     /* providers */
     int64_t attempts_max;
     int64_t connect_ms;

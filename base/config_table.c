@@ -122,6 +122,11 @@ const struct setting settings[] = {
         "A request that cannot afford this many tokens of output is refused. Not above\n"
         "hold_output_max.")},
 
+    {GROUP("Limits"),
+     COUNT(queue_ms, 0, 5 * MINUTE_MS, "0",
+        "A request above a limit of concurrent requests waits this long for another one to end\n"
+        "before it is refused. 0: refused at once.")},
+
     {GROUP("Providers"),
      COUNT(attempts_max, 1, 16, "3",
         "Channels tried for one request.")},

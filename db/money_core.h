@@ -198,11 +198,6 @@ static inline int64_t money_mono_ms(const struct money *m)
     return m->ops.clock.mono_ms(m->ops.clock.self);
 }
 
-/* money_row_begin - our row in processes is there and stays until money_row_done; makes spool directory and row when needed. ERR_UNAVAILABLE. */
-ERR_CHECK enum err money_row_begin(struct money *m);
-void money_row_done(struct money *m);
-/* money_expel - our row is gone: nothing is admitted any more. */
-void money_expel(struct money *m);
 /* money_installation - reads it once. ERR_UNAVAILABLE. */
 ERR_CHECK enum err money_installation(struct money *m, char id[INSTALLATION_ID_SIZE]);
 

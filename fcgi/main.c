@@ -123,6 +123,7 @@ static void app_clear(struct app *app)
 {
     throttle_free(app->redeem_failures);
     transfer_pool_free(app->transfers);
+    limits_free(app->limits);
     money_free(app->money);
     catalog_store_free(app->catalogs);
     key_cache_free(app->keys);
@@ -139,9 +140,11 @@ static enum err app_fill(struct app *app, const struct config *config, atomic_bo
         app->catalogs = catalog_store_new(app->db, config);
         app->money = money_new(app->db, config, is_fastcgi ? (int)config->workers_max : 1);
     }
+    if (app->money != NULL)
+        app->limits = limits_new(app->db, config, app->money, !is_fastcgi);
     app->transfers = transfer_pool_new(config);
     app->redeem_failures = throttle_new(REDEEM_FAILURES_MAX);
-    if (app->keys == NULL || app->catalogs == NULL || app->money == NULL ||
+    if (app->keys == NULL || app->catalogs == NULL || app->limits == NULL ||
         app->transfers == NULL || app->redeem_failures == NULL) {
         app_clear(app);
         return ERR_MEMORY;
@@ -179,6 +182,7 @@ static enum err serve(const struct options *options, const struct config *config
     if (is_cut)
         stop_streams(&is_stopping);
     upkeep_stop(app.upkeep);
+    limits_stop(app.limits);
     money_stop(app.money, STOP_FLUSH_MS);
     if (!is_fastcgi)
         money_upkeep(app.money); /* after the own answer: adopt one dead neighbour */

@@ -23,6 +23,7 @@ struct target {
 struct relay {
     struct answer answer;
     struct bill bill;
+    struct rate rate;
     struct relay_read read;
     struct relay_pin pin;
     struct candidate *candidates;
@@ -327,7 +328,12 @@ void relay_run(struct request *req, const struct relay_spec *spec)
         refuse_unservable(r, e);
         return;
     }
-    if (bill_open(&r->bill, req, r->answer.model, spec->format, &r->read.in) != ERR_OK)
+    if (rate_take(&r->rate, req, r->answer.model, spec->format, &r->read.in) != ERR_OK)
         return;
+    if (bill_open(&r->bill, req, r->answer.model, spec->format, &r->read.in) != ERR_OK) {
+        rate_cancel(&r->rate);
+        return;
+    }
+    r->bill.rate = &r->rate;
     try_channels(r);
 }

@@ -49,6 +49,7 @@ static const struct run runs[] = {
      true,             {.sims = 2,
       .config = "ping_ms = 300\ncatalog_ms = 200\njournal_segment_ms = 20\nfetch_urls = on\n"},
      {&part_edge, &part_formats, &part_kept, &part_drain}                                                                               },
+    {"limits", true, {.sims = 3, .webs = 2, .config = "catalog_ms = 200\n"}, {&part_ratelimit, &part_drain}},
     {"crash",   false, {0},                                                                               {&part_crash}                 },
     {"outage",  false, {0},                                                                               {&part_outage}                },
     {"cgi",     true,  {.is_cgi = true},                                                                  {&part_cgi}                   },
