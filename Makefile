@@ -129,7 +129,7 @@ export SAN
 export AIPASS_BUILD := $(CURDIR)/$(B)
 
 .PHONY: provider unit-tests e2e-tests crash-tests sim-tests bench-tools run reconcile deps test unit e2e crash crash-short sdk sim mutants where coverage
-.PHONY: lint format bench bench-reconcile money-bench help
+.PHONY: lint format bench bench-reconcile money-bench docs docs-schema test-docs dist help
 provider: $(B)/tests/provider/provider
 unit-tests: $(UNIT_BIN)
 e2e-tests: all provider $(B)/tests/e2e/e2e
@@ -147,13 +147,36 @@ reconcile: $(B)/aipassctl
 	@$(B)/aipassctl ledger check --config $(CONFIG)
 
 deps:
-	@etc/install-deps.sh build run test lint bench
+	@etc/install-deps.sh build run docs test lint bench
+
+# The pages that the web server serves. A release brings them along, newer than what they are made from: hosts need neither
+# lowdown nor highlight.
+docs: $(B)/htdocs/docs/index.html
+
+$(B)/htdocs/docs/index.html: etc/docs.sh etc/docs.awk etc/docs-search.awk $(wildcard htdocs/*.* htdocs/docs/* htdocs/docs/samples/*)
+	@etc/install-deps.sh docs
+	AIPASS_VERSION=$(VERSION) BASE_URL='$(BASE_URL)' etc/docs.sh $(B)/htdocs
+
+# The schema reference follows the tables: this after a migration was added.
+docs-schema: all
+	@tests/docs/schema.sh --write
+
+dist: docs
+	@mkdir -p $(B)/dist
+	git archive --format=tar --prefix=aipass-$(VERSION)/ HEAD > $(B)/dist/aipass-$(VERSION).tar
+	tar -rf $(B)/dist/aipass-$(VERSION).tar --owner=0 --group=0 --transform='s,^$(B)/htdocs,aipass-$(VERSION)/build/htdocs,' $(B)/htdocs
+	gzip -9nf $(B)/dist/aipass-$(VERSION).tar
+	@echo $(B)/dist/aipass-$(VERSION).tar.gz
 
 test:
-	@tests/run-all.sh unit sim e2e crash-short sdk run
+	@tests/run-all.sh unit sim e2e crash-short sdk docs run
 
 unit e2e crash crash-short sdk:
 	@tests/run-all.sh $@
+
+# The documentation in a browser, and every sample of it: what make test leaves out.
+test-docs:
+	@tests/run-all.sh docs-full
 
 # Which branches of the modules that count money do the unit tests take?
 coverage:
@@ -190,6 +213,10 @@ help:
 	@echo 'make run        build it, serve it here with a demo account and a demo provider; Ctrl-C ends it'
 	@echo '                VAR=dir PORT=n FRESH=1 CHECK=1 PROVIDER_OPENAI_API_KEY=key PROVIDER_OPENAI_BASE_URL=url'
 	@echo 'make reconcile  do the books of make run agree? VAR=dir CONFIG=file'
+	@echo 'make docs       the documentation, into $(B)/htdocs; BASE_URL=https://... for your own address in it'
+	@echo 'make test-docs  the documentation in a browser, and every sample of it'
+	@echo 'make docs-schema  the schema reference anew, after a migration'
+	@echo 'make dist       a tarball with the documentation made'
 	@echo 'make test       all tests; make unit, make e2e, make sdk: a part of them'
 	@echo '                SAN=address,undefined or SAN=thread: with a sanitizer'
 	@echo 'make crash      kill the gateway at every fault point, and MariaDB, the web server, the disks; check the money (20 minutes)'

@@ -244,6 +244,7 @@ main() {
     search_index >"$NEW/docs/search.json"
     llms >"$NEW/llms.txt"
     llms_full >"$NEW/llms-full.txt"
+    gzip -9nk "$NEW"/docs/*
     # One after the other is served, never a mixture.
     rm -rf "$OUT.old.$$"
     [ ! -e "$OUT" ] || mv "$OUT" "$OUT.old.$$"
