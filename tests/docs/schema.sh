@@ -10,7 +10,7 @@ schema_tables() {
 }
 schema_columns() { # TABLE
     schema_query "SELECT CONCAT('| \`', column_name, '\` | ',
-          REPLACE(column_type, "','", "', '"), IF(is_nullable = 'YES', ', or NULL', ''), ' | ',
+          REPLACE(column_type, ''',''', ''', '''), IF(is_nullable = 'YES', ', or NULL', ''), ' | ',
           REPLACE(REPLACE(column_comment, '|', '/'), '<', '&lt;'), IF(column_key = 'PRI', ' (primary key)', ''), ' |')
         FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = '$1' ORDER BY ordinal_position"
 }
@@ -31,7 +31,7 @@ Every table and column, as their COMMENTs in the database say: `SHOW FULL COLUMN
 MD
     while IFS=$'\t' read -r table comment; do
         printf '### %s {#table-%s}\n\n%s.\n\n| Column | Type | Meaning |\n| --- | --- | --- |\n' "$table" "${table//_/-}" "$comment"
-        schema_columns "$table"
+        schema_columns "$table" || return 1
         printf '\n'
         schema_keys "$table" | sed '$a\\'
     done < <(schema_tables)
