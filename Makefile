@@ -156,7 +156,7 @@ export SAN
 export AIPASS_BUILD := $(CURDIR)/$(B)
 
 .PHONY: provider unit-tests e2e-tests crash-tests sim-tests bench-tools run reconcile deps test unit e2e crash crash-short sdk sim mutants where coverage
-.PHONY: fuzz-targets fuzz fuzz-short lint format bench bench-reconcile money-bench help test-clients
+.PHONY: fuzz-targets fuzz fuzz-short lint format bench bench-reconcile money-bench docs docs-schema test-docs dist help test-clients
 provider: $(B)/tests/provider/provider
 unit-tests: $(UNIT_BIN)
 e2e-tests: all provider $(B)/tests/e2e/e2e
@@ -175,10 +175,29 @@ reconcile: $(B)/aipassctl
 	@$(B)/aipassctl ledger check --config $(CONFIG)
 
 deps:
-	@etc/install-deps.sh build run test lint bench
+	@etc/install-deps.sh build run docs test lint bench
+
+# The pages that the web server serves. A release brings them along, newer than what they are made from: hosts need neither
+# lowdown nor highlight.
+docs: $(B)/htdocs/docs/index.html
+
+$(B)/htdocs/docs/index.html: etc/docs.sh etc/docs.awk etc/docs-search.awk $(wildcard htdocs/*.* htdocs/docs/* htdocs/docs/samples/*)
+	@etc/install-deps.sh docs
+	AIPASS_VERSION=$(VERSION) BASE_URL='$(BASE_URL)' etc/docs.sh $(B)/htdocs
+
+# The schema reference follows the tables: this after a migration was added.
+docs-schema: all
+	@tests/docs/schema.sh --write
+
+dist: docs
+	@mkdir -p $(B)/dist
+	git archive --format=tar --prefix=aipass-$(VERSION)/ HEAD > $(B)/dist/aipass-$(VERSION).tar
+	tar -rf $(B)/dist/aipass-$(VERSION).tar --owner=0 --group=0 --transform='s,^$(B)/htdocs,aipass-$(VERSION)/build/htdocs,' $(B)/htdocs
+	gzip -9nf $(B)/dist/aipass-$(VERSION).tar
+	@echo $(B)/dist/aipass-$(VERSION).tar.gz
 
 test:
-	@tests/run-all.sh unit sim fuzz-short e2e crash-short sdk run
+	@tests/run-all.sh unit sim fuzz-short e2e crash-short sdk docs run
 
 unit e2e crash crash-short sdk fuzz-short:
 	@tests/run-all.sh $@
@@ -188,6 +207,10 @@ test-clients:
 	@etc/install-deps.sh build run test
 	@$(MAKE) -s all provider
 	@tests/clients/run.sh $(ONLY)
+
+# The documentation in a browser, and every sample of it: what make test leaves out.
+test-docs:
+	@tests/run-all.sh docs-full
 
 # Which branches of the modules that count money do the unit tests take?
 coverage:
@@ -228,6 +251,10 @@ help:
 	@echo 'make run        build it, serve it here with a demo account and a demo provider; Ctrl-C ends it'
 	@echo '                VAR=dir PORT=n FRESH=1 CHECK=1 PROVIDER_OPENAI_API_KEY=key PROVIDER_OPENAI_BASE_URL=url'
 	@echo 'make reconcile  do the books of make run agree? VAR=dir CONFIG=file'
+	@echo 'make docs       the documentation, into $(B)/htdocs; BASE_URL=https://... for your own address in it'
+	@echo 'make test-docs  the documentation in a browser, and every sample of it'
+	@echo 'make docs-schema  the schema reference anew, after a migration'
+	@echo 'make dist       a tarball with the documentation made'
 	@echo 'make test       all tests; make unit, make e2e, make sdk: a part of them'
 	@echo '                SAN=address,undefined or SAN=thread: with a sanitizer'
 	@echo 'make test-clients  agent programs (Claude Code, Codex, Gemini CLI, OpenClaw; 2 GB) at providers of each kind; ONLY="codex gemini"'

@@ -131,7 +131,7 @@ asset() { printf '/docs/%s?v=%s' "$1" "$(sha256sum <"$SOURCE/$1" | cut -c1-8)"; 
 page_main() { # PAGE
     hide_words <"$NEW/docs/$1.md" | take_code "$1" >"$TMP/$1.text.md"
     colour_code "$1"
-    lowdown -thtml --html-no-skiphtml --html-no-escapehtml --out-no-smarty "$TMP/$1.text.md" |
+    lowdown -thtml --html-no-skiphtml --html-no-escapehtml --out-no-smarty --parse-no-autolink "$TMP/$1.text.md" |
         awk -v dir="$TMP/$1" -v nav="$TMP/$1.nav" -f "$ROOT/etc/docs.awk" | show_words
 }
 
@@ -244,6 +244,7 @@ main() {
     search_index >"$NEW/docs/search.json"
     llms >"$NEW/llms.txt"
     llms_full >"$NEW/llms-full.txt"
+    gzip -9nk "$NEW"/docs/*
     # One after the other is served, never a mixture.
     rm -rf "$OUT.old.$$"
     [ ! -e "$OUT" ] || mv "$OUT" "$OUT.old.$$"

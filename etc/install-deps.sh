@@ -1,5 +1,5 @@
 #!/bin/bash
-# Installs the Debian packages that a task needs: etc/install-deps.sh build run test lint bench
+# Installs the Debian packages that a task needs: etc/install-deps.sh build run docs test pages lint bench
 #
 # Says what is missing and why before it asks for any right. With nothing missing it is silent and touches nothing.
 # What is there is recognised by the thing itself, not by the package: another source of it will do.
@@ -28,6 +28,8 @@ run   cmd:mariadb       mariadb-client-core     SQL prompt
 run   cmd:lighttpd      lighttpd                the web server (Debian also starts one on port 80)
 run   cmd:curl          curl                    sends the first request
 run   cmd:setpriv       util-linux              ends the servers with the script that started them
+docs  cmd:lowdown       lowdown                 Markdown into pages
+docs  cmd:highlight     highlight               colours of code in them
 test  cmd:gcc           gcc                     compiler
 test  pc:check          check                   unit test library
 test  h:subunit/child.h libsubunit-dev          needed by check
@@ -35,6 +37,11 @@ test  cmd:node          nodejs                  brings npm, which brings the Nod
 test  cmd:npm           npm                     OpenAI SDK for Node.js
 test  py:venv           python3-venv            OpenAI SDK for Python
 test  cmd:jq            jq                      looks into JSON answers
+test  cmd:tidy          tidy                    are the pages valid HTML?
+pages cmd:chromium      chromium                draws the documentation's pages
+pages cmd:php           php-cli                 runs its samples
+pages php:curl          php-curl                ... which use curl
+pages pc:libcurl        libcurl4-openssl-dev    ... so do those in C
 lint  cmd:clang-format-14 clang-format-14       layout of C
 lint  cmd:clang-tidy-14 clang-tidy-14           finds mistakes in C
 lint  cmd:cppcheck      cppcheck                finds more of them
@@ -62,6 +69,7 @@ is_there() {
     pc:*) pkg-config --exists "${1#pc:}" 2>/dev/null ;;
     h:*) has_header "${1#h:}" ;;
     py:venv) has_venv ;;
+    php:*) command -v php >/dev/null && php -m | grep -qix "${1#php:}" ;;
     *) echo "install-deps.sh: bad table row: $1" >&2 && exit 2 ;;
     esac
 }
@@ -96,7 +104,7 @@ main() {
     local group list packages
     [ $# -gt 0 ] || set -- build run
     for group in "$@"; do
-        [[ $group =~ ^(build|run|test|lint|fuzz|bench)$ ]] || { echo "usage: install-deps.sh [build|run|test|lint|fuzz|bench]..." >&2 && exit 2; }
+        [[ $group =~ ^(build|run|docs|test|pages|lint|fuzz|bench)$ ]] || { echo "usage: install-deps.sh [build|run|docs|test|pages|lint|fuzz|bench]..." >&2 && exit 2; }
     done
     list=$(missing "$@")
     [ -n "$list" ] || return 0

@@ -1,5 +1,5 @@
 #!/bin/bash
-# tests/run-all.sh [unit|sim|fuzz-short|e2e|crash|crash-short|sdk|run]... - runs these suites (all but crash by default). The last line is 'N passed, N failed'.
+# tests/run-all.sh [unit|sim|fuzz-short|e2e|crash|crash-short|sdk|docs|docs-full|run]... - runs these suites (all but crash and docs-full by default). The last line is 'N passed, N failed'.
 #
 # unit  build/tests/unit/test_*: modules, with Check
 # sim   build/tests/sim/sim: the money core on a simulated clock, database and disk; a fixed set of seeds
@@ -7,6 +7,7 @@
 # e2e   build/tests/e2e/e2e: the gateway behind lighttpd with MariaDB and the provider simulator
 # crash tests/crash/crash: processes, servers and disks that fail under load; crash-short: as much of it as fits a minute
 # sdk   tests/sdk/run.sh: the documentation's examples, the official SDKs, the SQL of README.md
+# docs  tests/docs/run.sh: the documentation's pages, openapi.json and the SQL cookbook; docs-full: also its samples, and a browser
 # run   tests/sdk/make-run.sh: `make run` itself
 set -euo pipefail
 
@@ -72,6 +73,11 @@ run_unit() {
     done
 }
 
+run_docs() { # NAME [OPTION]
+    build docs || return 0
+    run_program "$1" tests/docs/run.sh "${@:2}"
+}
+
 # run_program NAME COMMAND... - one that prints as it goes.
 run_program() {
     local name=$1 rc=0
@@ -109,16 +115,18 @@ run_suite() {
     crash) run_program crash tests/crash/run.sh ;;
     crash-short) run_program crash-short tests/crash/run.sh --seconds "$CRASH_SECONDS" ;;
     sdk) run_program sdk tests/sdk/run.sh ;;
+    docs) run_docs docs ;;
+    docs-full) etc/install-deps.sh pages && run_docs docs-full --full ;;
     run) run_program run tests/sdk/make-run.sh ;;
-    *) echo "usage: tests/run-all.sh [unit|sim|fuzz-short|e2e|crash|crash-short|sdk|run]..." >&2 && exit 2 ;;
+    *) echo "usage: tests/run-all.sh [unit|sim|fuzz-short|e2e|crash|crash-short|sdk|docs|docs-full|run]..." >&2 && exit 2 ;;
     esac
     echo "== $1: $((PASSED - passed)) passed, $((FAILED - failed)) failed in $((SECONDS - seconds)) s"
 }
 
 main() {
     local suite
-    [ $# -gt 0 ] || set -- unit sim fuzz-short e2e crash-short sdk run
-    etc/install-deps.sh build run test
+    [ $# -gt 0 ] || set -- unit sim fuzz-short e2e crash-short sdk docs run
+    etc/install-deps.sh build run docs test
     mkdir -p "$LOGS" "$AIPASS_BUILD/tmp"
     for suite in "$@"; do
         run_suite "$suite"
