@@ -13,7 +13,7 @@
 const struct ctl_command ctl_commands[] = {
     /* noun        verb       words               min max  options                      help                                            run */
     {"account",    "list",    "",                  0,  0,  ctl_account_list_options,    "accounts with their balances",                 ctl_account_list   },
-    {"account",    "show",    "ACCOUNT",           1,  1,  ctl_account_list_options,    "one of them",                                  ctl_account_show   },
+    {"account",    "show",    "ACCOUNT",           1,  1,  ctl_key_list_options,        "one of them",                                  ctl_account_show   },
     {"account",    "create",  "ACCOUNT",           1,  1,  ctl_account_options,         "make one",                                     ctl_account_create },
     {"account",    "set",     "ACCOUNT",           1,  1,  ctl_account_options,         "change what the options name",                 ctl_account_set    },
     {"account",    "enable",  "ACCOUNT",           1,  1,  ctl_account_status_options,  "its keys work again",                          ctl_account_enable },

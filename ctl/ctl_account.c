@@ -12,6 +12,7 @@ const struct ctl_option ctl_account_options[] = {
     {"group",      "NAME",       "its group (default)"                     },
     {"multiplier", "MULTIPLIER", "of its prices, on top of the group's (1)"},
     {"note",       "TEXT",       "for admins"                              },
+    CTL_ROWS_OPTIONS,
     CTL_CHANGE_OPTIONS,
     {NULL,         NULL,         NULL                                      },
 };
@@ -187,6 +188,7 @@ const struct ctl_option ctl_recharge_options[] = {
     {"reference", "TEXT", "unique: the same payment cannot be entered twice"},
     {"kind",      "KIND", "recharge (the default), refund or adjustment"    },
     {"note",      "TEXT", "for statements"                                  },
+    CTL_ROWS_OPTIONS,
     CTL_CHANGE_OPTIONS,
     CTL_YES_OPTION,
     {NULL,        NULL,   NULL                                              },

@@ -18,6 +18,7 @@ const struct ctl_option ctl_channel_options[] = {
     {"weight",   "NUMBER", "share among channels of one priority (1)"          },
     {"note",     "TEXT",   "for admins"                                        },
     {"key",      NULL,     "read the provider's key from stdin"                },
+    CTL_ROWS_OPTIONS,
     CTL_CHANGE_OPTIONS,
     {NULL,       NULL,     NULL                                                },
 };

@@ -104,7 +104,7 @@ enum ctl_exit ctl_doctor(const struct ctl_args *args)
 {
     struct doctor d = {.args = args};
     struct config *config = NULL;
-    d.is_plain = isatty(STDOUT_FILENO) && !ctl_value(args, "json") && !ctl_value(args, "format");
+    d.is_plain = isatty(STDOUT_FILENO) && !ctl_value(args, "json") && !ctl_value(args, "output");
     if (!d.is_plain && !(d.rows = ctl_rows_new(args, columns)))
         return CTL_ERRORS;
     curl_global_init(CURL_GLOBAL_DEFAULT);

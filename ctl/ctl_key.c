@@ -20,6 +20,7 @@ const struct ctl_option ctl_key_options[] = {
     {"limit-day",   "USD",   "... each day"                               },
     {"limit-month", "USD",   "... each calendar month"                    },
     {"models",      "NAMES", "what it may use, by comma; all: every model"},
+    CTL_ROWS_OPTIONS,
     CTL_CHANGE_OPTIONS,
     {NULL,          NULL,    NULL                                         },
 };

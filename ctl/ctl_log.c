@@ -227,26 +227,39 @@ static void add_row(struct ctl_rows *rows, const struct db_stmt *stmt, struct fi
 }
 
 /* Page by page, each from the last id on: no statement is long, whatever the number of rows. */
-static enum ctl_exit export(struct ctl_sql *s, struct filter *f) {
-    struct ctl_progress progress; struct db_stmt *stmt = NULL;
-    long long done = 0, total = 0, page = PAGE_ROWS;
+static enum ctl_exit export_all(struct ctl_sql *s, struct filter *f)
+{
+    struct ctl_progress progress;
+    struct db_stmt *stmt = NULL;
+    long long done = 0, page = PAGE_ROWS;
     enum err e = db_run(s->conn, sql_count,
                         (struct db_value[]){DB_STRZ(f->since), DB_STRZ(f->until)}, 2, &stmt);
-    if (!e) e = db_next(stmt); if (e) return ctl_sql_fail(s, e); total = db_col_i64(stmt, 0);
-    struct ctl_rows *rows = ctl_rows_new(s->args, list_columns); if (!rows) return CTL_USAGE;
+    if (!e)
+        e = db_next(stmt);
+    if (e)
+        return ctl_sql_fail(s, e);
+    long long total = db_col_i64(stmt, 0);
+    struct ctl_rows *rows = ctl_rows_new(s->args, list_columns);
+    if (!rows)
+        return CTL_USAGE;
     bool is_filtered = f->account.type != DB_NULL || f->model.type != DB_NULL ||
                        f->status.type != DB_NULL;
     ctl_progress_begin(&progress, "requests", is_filtered ? 0 : total);
-    while (!e && page == PAGE_ROWS){
-        e = db_run(s->conn, sql_page, PARAMS(f, PAGE_ROWS), 9, &stmt); page = 0;
-        while (!e && !(e = db_next(stmt))){add_row(rows, stmt, f); page++;}
-if (e == ERR_END) e = ERR_OK;
-done += page;
-ctl_progress_step(&progress, done);
-}
-ctl_progress_end(&progress);
-enum ctl_exit result = ctl_rows_end(rows);
-return e ? ctl_sql_fail(s, e) : result;
+    while (!e && page == PAGE_ROWS) {
+        e = db_run(s->conn, sql_page, PARAMS(f, PAGE_ROWS), 9, &stmt);
+        page = 0;
+        while (!e && !(e = db_next(stmt))) {
+            add_row(rows, stmt, f);
+            page++;
+        }
+        if (e == ERR_END)
+            e = ERR_OK;
+        done += page;
+        ctl_progress_step(&progress, done);
+    }
+    ctl_progress_end(&progress);
+    enum ctl_exit result = ctl_rows_end(rows);
+    return e ? ctl_sql_fail(s, e) : result;
 }
 
 enum ctl_exit ctl_log_export(const struct ctl_args *args)
@@ -258,7 +271,7 @@ enum ctl_exit ctl_log_export(const struct ctl_args *args)
         result = ctl_sql_open(args, &s);
     if (result)
         return result;
-    result = export(&s, &filter);
+    result = export_all(&s, &filter);
     ctl_sql_close(&s);
     return result;
 }

@@ -39,7 +39,7 @@ bool ctl_has_color(FILE *stream)
 static bool read_format(const struct ctl_args *args, enum format *format)
 {
     static const char *const names[] = {"table", "tsv", "json"};
-    const char *name = ctl_value(args, "format");
+    const char *name = ctl_value(args, "output");
     *format = isatty(STDOUT_FILENO) ? FORMAT_TABLE : FORMAT_TSV;
     if (ctl_value(args, "json"))
         *format = FORMAT_JSON;
@@ -51,7 +51,7 @@ static bool read_format(const struct ctl_args *args, enum format *format)
             return true;
         }
     }
-    (void)ctl_fail("--format: expected table, tsv or json, got %s", name);
+    (void)ctl_fail("--output: expected table, tsv or json, got %s", name);
     return false;
 }
 

@@ -1,5 +1,5 @@
 /* ctl_output - rows for stdout: a table on a terminal, tab-separated values in a pipe, JSON by
- * --json, or what --format says.
+ * --json, or what --output says.
  *
  * A table is kept in memory until its end, the others go out row by row. NULL is "-" in a table,
  * nothing in tab-separated values (where tab, line end and backslash become \t, \n and \\), null
@@ -29,7 +29,7 @@ struct ctl_column {
 #define CTL_ROWS_OPTIONS                                                                           \
     {"json", NULL, "print a JSON array"},                                                          \
     {                                                                                              \
-        "format", "FORMAT", "table, tsv or json"                                                   \
+        "output", "FORMAT", "table, tsv or json"                                                   \
     }
 
 struct ctl_rows;

@@ -12,7 +12,7 @@ const struct ctl_option ctl_model_options[] = {
     {"owned-by",     "NAME",   "shown in the model list (aipass)"             },
     {"display-name", "NAME",   "name for people"                              },
     {"context",      "TOKENS", "context window (128000)"                      },
-    {"output",       "TOKENS", "largest output (16384)"                       },
+    {"output-max",   "TOKENS", "largest output (16384)"                       },
     {"note",         "TEXT",   "for admins"                                   },
     CTL_CHANGE_OPTIONS,
     {NULL,           NULL,     NULL                                           },
@@ -75,7 +75,7 @@ enum ctl_exit ctl_model_add(const struct ctl_args *args)
 {
     struct db_value params[] = {DB_STRZ(args->words[0]),       ctl_db_text(args, "kind"),
                                 ctl_db_text(args, "owned-by"), ctl_db_text(args, "display-name"),
-                                ctl_db_text(args, "context"),  ctl_db_text(args, "output"),
+                                ctl_db_text(args, "context"),  ctl_db_text(args, "output-max"),
                                 ctl_db_text(args, "note")};
     struct ctl_sql s;
     enum ctl_exit result = ctl_sql_open(args, &s);
@@ -136,6 +136,7 @@ const struct ctl_option ctl_price_options[] = {
     {"qualifier", "TIER", "flex, priority, batch, above_200000 and the like"},
     {"from",      "DATE", "UTC, as '2030-01-01 00:00:00' (now)"             },
     {"note",      "TEXT", "for admins"                                      },
+    CTL_ROWS_OPTIONS,
     CTL_CHANGE_OPTIONS,
     {NULL,        NULL,   NULL                                              },
 };

@@ -22,6 +22,7 @@ check() {
 }
 
 ctl() { "$CTL" "$@" --config "$STACK_DIR/etc/admin.conf" 2>"$STACK_DIR/tmp/err"; }
+grep_in() { grep "$@" >/dev/null; } # reads to the end: no SIGPIPE
 sql() { stack_sql -e "$1"; }
 
 # is EXPECTED COMMAND... - stdout is exactly that.
@@ -49,7 +50,7 @@ accounts() {
         ctl account enable ann && is active sql "SELECT status FROM accounts WHERE name = 'ann'"
 }
 dry_run_changes_nothing() {
-    ctl account create carl --dry-run | grep -q carl && grep -q 'dry run' "$STACK_DIR/tmp/err" && is 0 sql "SELECT COUNT(*) FROM accounts WHERE name = 'carl'"
+    ctl account create carl --dry-run | grep_in carl && grep -q 'dry run' "$STACK_DIR/tmp/err" && is 0 sql "SELECT COUNT(*) FROM accounts WHERE name = 'carl'"
 }
 recharges() {
     exits 2 ctl recharge add ann 10 </dev/null && ctl recharge add ann 10 --reference wire-1 --yes >/dev/null &&
@@ -58,15 +59,16 @@ recharges() {
         exits 2 ctl recharge add ann -1 --yes && exits 2 ctl recharge add ann 0 --yes && ctl recharge list ann --json | jq -e 'length == 2'
 }
 keys() {
-    local key
+    local key id
     key=$(ctl key create ann --name laptop --limit 5 --models demo-model) || return 1
     [[ $key =~ ^sk-aip-[0-9a-f]{48}$ ]] || { echo "$key" && return 1; }
+    id=$(sql "SELECT id FROM api_keys WHERE name = 'laptop'")
     is 1 sql "SELECT COUNT(*) FROM api_keys WHERE key_hash = UNHEX(SHA2('$key', 256)) AND spend_limit = 5" &&
         is 1 sql "SELECT COUNT(*) FROM api_key_models" && exits 1 ctl key create ann --models nothing &&
-        is 1 sql "SELECT COUNT(*) FROM api_keys WHERE name = 'laptop'" && ctl key set 1 --limit none --name old >/dev/null &&
-        is NULL sql "SELECT spend_limit FROM api_keys WHERE id = 1" && exits 2 ctl key revoke 1 </dev/null &&
-        ctl key rotate 1 --grace 1 | grep -q ^sk-aip- && is 1 sql "SELECT COUNT(*) FROM api_keys WHERE expires_at < UTC_TIMESTAMP() + INTERVAL 61 MINUTE" &&
-        ctl key disable 1 && ctl key enable 1 && ctl key revoke "$key" --yes && is revoked sql "SELECT status FROM api_keys WHERE id = 1" && exits 1 ctl key set 99
+        is 1 sql "SELECT COUNT(*) FROM api_keys WHERE name = 'laptop'" && ctl key set $id --limit none --name old >/dev/null &&
+        is NULL sql "SELECT spend_limit FROM api_keys WHERE id = $id" && exits 2 ctl key revoke $id </dev/null &&
+        ctl key rotate $id --grace 1 | grep_in ^sk-aip- && is 1 sql "SELECT COUNT(*) FROM api_keys WHERE expires_at < UTC_TIMESTAMP() + INTERVAL 61 MINUTE" &&
+        ctl key disable $id && ctl key enable $id && ctl key revoke "$key" --yes && is revoked sql "SELECT status FROM api_keys WHERE id = $id" && exits 1 ctl key set 99
 }
 channels() {
     echo sk-provider-secret | ctl channel add two http://127.0.0.1:9/v1 --format anthropic --key --json | jq -e '.[0].keys == 1 and .[0].format == "anthropic"' &&
@@ -86,24 +88,24 @@ logs() {
     curl -s -m 20 -H "Authorization: Bearer $KEY" -d '{"model":"demo-model","max_tokens":50,"messages":[{"role":"user","content":"hi"}]}' "$STACK_URL/v1/chat/completions" >/dev/null
     stack_until 50 has_row || return 1
     id=$(sql 'SELECT request_id FROM usage_log LIMIT 1')
-    ctl log list --json | jq -e --arg id "$id" '.[0].request_id == $id and .[0].status == "ok"' && ctl log show "$id" | grep -q "^cost	0.0" &&
+    ctl log list --json | jq -e --arg id "$id" '.[0].request_id == $id and .[0].status == "ok"' && ctl log show "$id" | grep_in "^cost	0.0" &&
         ctl log export --json | jq -e 'length == 1' && ctl log list --until 2020-01-01 --json | jq -e 'length == 0' && exits 2 ctl log list --since yesterday && exits 1 ctl log show nothing
 }
 has_row() { [ "$(sql 'SELECT COUNT(*) FROM usage_log')" -ge 1 ]; }
-piped_output_is_tsv() { ctl account list | head -n 1 | grep -q '^id	name	email'; }
-formats() { ctl account list --format table | head -n 1 | grep -q '^id  *name' && exits 2 ctl account list --format xml; }
-no_colour_in_a_pipe() { ! ctl account list --format table | grep -q $'\033'; }
+piped_output_is_tsv() { ctl account list | head -n 1 | grep_in '^id	name	email'; }
+formats() { ctl account list --output table | head -n 1 | grep_in '^id  *name' && exits 2 ctl account list --output xml; }
+no_colour_in_a_pipe() { ! ctl account list --output table | grep_in $'\033'; }
 terminal_output_is_a_table() {
-    script -qec "$CTL account list --config $STACK_DIR/etc/admin.conf" /dev/null </dev/null | grep -q $'\033\[1m.*id  *name' &&
-        ! NO_COLOR=1 script -qec "$CTL account list --config $STACK_DIR/etc/admin.conf" /dev/null </dev/null | grep -q $'\033'
+    script -qec "$CTL account list --config $STACK_DIR/etc/admin.conf" /dev/null </dev/null | grep_in $'\033\[1m.*id  *name' &&
+        ! NO_COLOR=1 script -qec "$CTL account list --config $STACK_DIR/etc/admin.conf" /dev/null </dev/null | grep_in $'\033'
 }
 suggests() { exits 2 ctl acount list && grep -q 'did you mean account' "$STACK_DIR/tmp/err" && exits 2 ctl account lst && grep -q 'did you mean list' "$STACK_DIR/tmp/err"; }
-helps() { "$CTL" --help | grep -q 'price set' && "$CTL" key create --help | grep -q -- '--limit-month' && "$CTL" key --help | grep -q rotate; }
+helps() { "$CTL" --help | grep_in 'price set' && "$CTL" key create --help | grep_in -- '--limit-month' && "$CTL" key --help | grep_in rotate; }
 completes() {
     "$CTL" completion bash >"$STACK_DIR/tmp/bash" && bash -n "$STACK_DIR/tmp/bash" &&
         is 'account ' bash -c ". '$STACK_DIR/tmp/bash'; COMP_WORDS=(aipassctl acc); COMP_CWORD=1; _aipassctl; printf '%s ' \"\${COMPREPLY[@]}\"" &&
         is '--limit --limit-day --limit-month ' bash -c ". '$STACK_DIR/tmp/bash'; COMP_WORDS=(aipassctl key set --lim); COMP_CWORD=3; _aipassctl; printf '%s ' \"\${COMPREPLY[@]}\"" &&
-        "$CTL" completion zsh | grep -q 'account).*compadd -- list show' && "$CTL" completion fish | grep -q "complete -c aipassctl" && exits 2 ctl completion csh
+        "$CTL" completion zsh | grep_in 'account).*compadd -- list show' && "$CTL" completion fish | grep_in "complete -c aipassctl" && exits 2 ctl completion csh
 }
 
 # ---- doctor ----
@@ -237,8 +239,6 @@ seed() {
          INSERT INTO accounts (name) VALUES ('tester'); INSERT INTO ledger (account_id, kind, amount) SELECT id, 'recharge', 5 FROM accounts;"
     KEY=$(ctl key create tester) || { cat "$STACK_DIR/tmp/err" && return 1; }
     (umask 077 && echo "$KEY" >"$STACK_DIR/tmp/api.key")
-    sql "DELETE FROM api_key_models; ALTER TABLE api_keys AUTO_INCREMENT = 1" 2>/dev/null
-    return 0
 }
 
 cleanup() {
