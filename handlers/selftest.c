@@ -3,6 +3,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "fcgi/response.h"
+#include "handlers/app.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -40,7 +41,7 @@ static enum err be_silent(struct request *req, int64_t ms, bool has_pings)
     while (now < end) {
         if (request_is_gone(req))
             return ERR_CLIENT_GONE;
-        if (request_is_draining(req))
+        if (atomic_load(app_of(req)->is_stopping))
             return ERR_UNAVAILABLE;
         if (has_pings && now >= ping) {
             enum err e = send_event(req, ": ping\n\n");
