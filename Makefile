@@ -27,7 +27,7 @@ WARN := -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wstrict-prototypes -Wmis
         -Wnull-dereference -Wduplicated-cond -Wduplicated-branches -Wlogical-op -Wjump-misses-init \
         -Wimplicit-fallthrough=5 -Wpointer-arith -Wwrite-strings -Wundef -Wcast-qual -Wold-style-definition
 HARD := -fstack-protector-strong -fstack-clash-protection -fcf-protection=full \
-        -ftrivial-auto-var-init=zero -fPIE
+        $(shell $(CC) -ftrivial-auto-var-init=zero -E -x c /dev/null >/dev/null 2>&1 && echo -ftrivial-auto-var-init=zero) -fPIE
 OPT  := -O2 -g
 ifeq ($(SAN)$(COV),)
 HARD += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
@@ -42,7 +42,7 @@ endif
 CPPFLAGS += -I. -I$(B)/gen -D_GNU_SOURCE -DAIPASS_VERSION='"$(VERSION)"' $(PKG_CFLAGS)
 CPPFLAGS += $(if $(FAULTS),-DAIPASS_FAULTS)
 CFLAGS   += -std=gnu17 $(OPT) $(WARN) $(if $(WERROR),-Werror) $(HARD)
-LDFLAGS  += -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed $(if $(SAN),-fsanitize=$(SAN)) $(if $(COV),--coverage)
+LDFLAGS  += -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed $(if $(SAN),-fsanitize=$(SAN)) $(if $(COV),--coverage) $(RPATH)
 
 LAYERS   := base db upstream fcgi handlers
 LIB_SRC  := $(filter-out fcgi/main.c,$(wildcard $(LAYERS:%=%/*.c)))
@@ -129,7 +129,7 @@ export SAN
 export AIPASS_BUILD := $(CURDIR)/$(B)
 
 .PHONY: provider unit-tests e2e-tests crash-tests sim-tests bench-tools run reconcile deps test unit e2e crash crash-short sdk sim mutants where coverage
-.PHONY: lint format bench bench-reconcile money-bench help
+.PHONY: ctl hosts test-hosts lint format bench bench-reconcile money-bench help
 provider: $(B)/tests/provider/provider
 unit-tests: $(UNIT_BIN)
 e2e-tests: all provider $(B)/tests/e2e/e2e
@@ -150,7 +150,7 @@ deps:
 	@etc/install-deps.sh build run test lint bench
 
 test:
-	@tests/run-all.sh unit sim e2e crash-short sdk run
+	@tests/run-all.sh unit sim e2e crash-short ctl hosts sdk run
 
 unit e2e crash crash-short sdk:
 	@tests/run-all.sh $@
@@ -162,6 +162,13 @@ coverage:
 # Where this build lies; for scripts.
 where:
 	@echo $(B)
+
+ctl hosts: all provider
+	@tests/run-all.sh $@
+
+HOSTS ?=
+test-hosts: all provider
+	@etc/install-deps.sh run test hosts && tests/hosts/run.sh $(HOSTS)
 
 sim: sim-tests
 	@$(B)/tests/sim/sim --seconds 60
@@ -201,8 +208,13 @@ help:
 	@echo 'make format     lay out all C files'
 	@echo 'make bench      measure latency and throughput; make money-bench: leases and commits'
 	@echo 'make bench-reconcile  how long a million requests take to check; ROWS=n'
+	@echo 'make ctl        aipassctl: every command, and each check of its doctor'
+	@echo 'make test-hosts the real web servers with the shipped snippets; HOSTS="nginx apache-cgi"'
+	@echo 'make install    PREFIX=/usr/local DESTDIR=; make uninstall, make dist, make deb, make bundle'
 	@echo 'make deps       install the Debian packages that all of these need'
 	@echo 'make clean      remove what was built; var/, where make run keeps its data, stays'
+
+include etc/install.mk
 
 .PHONY: clean
 clean:
