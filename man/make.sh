@@ -49,7 +49,7 @@ page() {
             cat "$source/man/$name.$section.md"
         fi
     } | lowdown -s -Tman -M title="${name^^}" -M section="$section" -M date=2026-11-22 -M source="AIPass Hub $version" | sed 's/[[:space:]]*$//' |
-        awk '/^\.(PP|LP)$/ && last ~ /^\.S[HS]/ { next } { print; last = $0 }' >"$out/$name.$section"
+        awk '/^\.(PP|LP)$/ && before ~ /^\.S[HS]$/ { next } { print; before = last; last = $0 }' >"$out/$name.$section"
 }
 commands() { "$ctl" manual; }
 
