@@ -29,7 +29,7 @@ WARN := -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wstrict-prototypes -Wmis
         -Wnull-dereference -Wduplicated-cond -Wduplicated-branches -Wlogical-op -Wjump-misses-init \
         -Wimplicit-fallthrough=5 -Wpointer-arith -Wwrite-strings -Wundef -Wcast-qual -Wold-style-definition
 HARD := -fstack-protector-strong -fstack-clash-protection -fcf-protection=full \
-        -ftrivial-auto-var-init=zero -fPIE
+        $(shell $(CC) -ftrivial-auto-var-init=zero -E -x c /dev/null >/dev/null 2>&1 && echo -ftrivial-auto-var-init=zero) -fPIE
 OPT  := -O2 -g
 ifeq ($(SAN)$(COV),)
 HARD += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
@@ -54,7 +54,7 @@ endif
 CPPFLAGS += -I. -I$(B)/gen -D_GNU_SOURCE -DAIPASS_VERSION='"$(VERSION)"' $(PKG_CFLAGS)
 CPPFLAGS += $(if $(FAULTS),-DAIPASS_FAULTS) $(if $(FUZZ),-DAIPASS_DEBUG)
 CFLAGS   += -std=gnu17 $(OPT) $(WARN) $(if $(WERROR),-Werror) $(HARD)
-LDFLAGS  += -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed $(if $(SAN),-fsanitize=$(SAN)) $(if $(COV),--coverage) $(SAN_LINK)
+LDFLAGS  += -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed $(if $(SAN),-fsanitize=$(SAN)) $(if $(COV),--coverage) $(SAN_LINK) $(RPATH)
 
 LAYERS   := base db upstream fcgi handlers
 LIB_SRC  := $(filter-out fcgi/main.c,$(wildcard $(LAYERS:%=%/*.c)))
@@ -156,7 +156,7 @@ export SAN
 export AIPASS_BUILD := $(CURDIR)/$(B)
 
 .PHONY: provider unit-tests e2e-tests crash-tests sim-tests bench-tools run reconcile deps test unit e2e crash crash-short sdk sim mutants where coverage
-.PHONY: fuzz-targets fuzz fuzz-short lint format bench bench-reconcile money-bench docs docs-schema test-docs dist help test-clients
+.PHONY: fuzz-targets fuzz fuzz-short ctl hosts test-hosts lint format bench bench-reconcile money-bench docs docs-schema test-docs help test-clients
 provider: $(B)/tests/provider/provider
 unit-tests: $(UNIT_BIN)
 e2e-tests: all provider $(B)/tests/e2e/e2e
@@ -189,15 +189,8 @@ $(B)/htdocs/docs/index.html: etc/docs.sh etc/docs.awk etc/docs-search.awk $(wild
 docs-schema: all
 	@tests/docs/schema.sh --write
 
-dist: docs
-	@mkdir -p $(B)/dist
-	git archive --format=tar --prefix=aipass-$(VERSION)/ HEAD > $(B)/dist/aipass-$(VERSION).tar
-	tar -rf $(B)/dist/aipass-$(VERSION).tar --owner=0 --group=0 --transform='s,^$(B)/htdocs,aipass-$(VERSION)/build/htdocs,' $(B)/htdocs
-	gzip -9nf $(B)/dist/aipass-$(VERSION).tar
-	@echo $(B)/dist/aipass-$(VERSION).tar.gz
-
 test:
-	@tests/run-all.sh unit sim fuzz-short e2e crash-short sdk docs run
+	@tests/run-all.sh unit sim fuzz-short e2e crash-short ctl hosts sdk docs run
 
 unit e2e crash crash-short sdk fuzz-short:
 	@tests/run-all.sh $@
@@ -223,6 +216,13 @@ fuzz:
 # Where this build lies; for scripts.
 where:
 	@echo $(B)
+
+ctl hosts: all provider
+	@tests/run-all.sh $@
+
+HOSTS ?=
+test-hosts: all provider
+	@etc/install-deps.sh run test hosts && tests/hosts/run.sh $(HOSTS)
 
 sim: sim-tests
 	@$(B)/tests/sim/sim --seconds 60
@@ -269,8 +269,13 @@ help:
 	@echo 'make format     lay out all C files'
 	@echo 'make bench      measure latency and throughput; make money-bench: leases and commits'
 	@echo 'make bench-reconcile  how long a million requests take to check; ROWS=n'
+	@echo 'make ctl        aipassctl: every command, and each check of its doctor'
+	@echo 'make test-hosts the real web servers with the shipped snippets; HOSTS="nginx apache-cgi"'
+	@echo 'make install    PREFIX=/usr/local DESTDIR=; make uninstall, make dist, make deb, make bundle'
 	@echo 'make deps       install the Debian packages that all of these need'
 	@echo 'make clean      remove what was built; var/, where make run keeps its data, stays'
+
+include etc/install.mk
 
 .PHONY: clean
 clean:

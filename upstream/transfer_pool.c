@@ -214,13 +214,22 @@ void transfer_pool_free(struct transfer_pool *p)
 
 /* ---- handles ---- */
 
+/* The text form came with libcurl 7.85; Debian 11 has 7.74. */
+static CURLcode set_protocols(CURL *c)
+{
+#if LIBCURL_VERSION_NUM >= 0x075500
+    return curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+    return curl_easy_setopt(c, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+}
+
 static bool set_connection_options(CURL *c, struct transfer_pool *p)
 {
     return !curl_easy_setopt(c, CURLOPT_SHARE, p->share) &&
            !curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) &&
            !curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L) && /* no wait for a resolver that hangs */
-           !curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https") &&
-           !curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L) &&
+           !set_protocols(c) && !curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L) &&
            !curl_easy_setopt(c, CURLOPT_PROXY, "") &&
            !curl_easy_setopt(c, CURLOPT_TCP_NODELAY, 1L) &&
            !curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L) &&
