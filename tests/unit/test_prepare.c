@@ -166,9 +166,9 @@ END_TEST
 
 static struct slice sealed_for(enum vendor vendor, const char *model)
 {
-    return signature_wrap(arena, &(struct seal){.vendor = vendor,
-                                                .model = slice_of(model),
-                                                .payload = SLICE("c2ln.Zm9v=")});
+    return signature_wrap(
+        arena,
+        &(struct seal){.vendor = vendor, .model = slice_of(model), .payload = SLICE("c2ln.Zm9v=")});
 }
 
 START_TEST(a_seal_goes_back_to_its_own_model_only)
@@ -177,12 +177,12 @@ START_TEST(a_seal_goes_back_to_its_own_model_only)
         struct slice seal;
         bool stays;
     } rows[] = {
-        {sealed_for(VENDOR_ANTHROPIC, "claude-x"), true },
-        {sealed_for(VENDOR_ANTHROPIC, "claude-y"), false},
-        {sealed_for(VENDOR_GEMINI, "claude-x"),    false},
-        {SLICE("the client's own vendor's"),         false},
-        {SLICE("aip1.broken"),                       false},
-        {SLICE(""),                                  false},
+        {sealed_for(VENDOR_ANTHROPIC,        "claude-x"), true},
+        {sealed_for(VENDOR_ANTHROPIC,                                  "claude-y"),                   false},
+        {sealed_for(VENDOR_GEMINI,                             "claude-x"),                      false},
+        {SLICE("the client's own vendor's"),false},
+        {SLICE("aip1.broken"), false            },
+        {SLICE(""),               false                    },
     };
     size_t i;
 
@@ -272,12 +272,12 @@ static const struct {
     const char *shape;
     size_t system_n;
 } alternations[] = {
-    {"SU",    false, "S:t(0) U:t(1)",                                                        1},
-    {"UUA",   false, "U:t(0)t(1) A:t(2)",                                                    0},
-    {"SAU",   false, "S:t(0) U:t(.) A:t(1) U:t(2)",                                          1},
-    {"SUSAU", false, "S:t(0) U:t(1)t(<system>\n2\n</system>) A:t(3) U:t(4)",                 1},
-    {"SUSAU", true,  "S:t(0) U:t(1) S:t(2) A:t(3) U:t(4)",                                   1},
-    {"SS",    false, "U:t(0)t(1)",                                                           0},
+    {"SU",    false, "S:t(0) U:t(1)",                                        1},
+    {"UUA",   false, "U:t(0)t(1) A:t(2)",                                    0},
+    {"SAU",   false, "S:t(0) U:t(.) A:t(1) U:t(2)",                          1},
+    {"SUSAU", false, "S:t(0) U:t(1)t(<system>\n2\n</system>) A:t(3) U:t(4)", 1},
+    {"SUSAU", true,  "S:t(0) U:t(1) S:t(2) A:t(3) U:t(4)",                   1},
+    {"SS",    false, "U:t(0)t(1)",                                           0},
 };
 
 START_TEST(turns_alternate)
@@ -287,8 +287,10 @@ START_TEST(turns_alternate)
     size_t i, system_n = 99;
 
     for (i = 0; p[i]; i++)
-        add(p[i] == 'S' ? CANON_SYSTEM : p[i] == 'U' ? CANON_USER : CANON_ASSISTANT, PART_TEXT,
-            texts[i]);
+        add(p[i] == 'S'   ? CANON_SYSTEM
+            : p[i] == 'U' ? CANON_USER
+                          : CANON_ASSISTANT,
+            PART_TEXT, texts[i]);
     ck_assert_int_eq(canon_alternate(&c, alternations[_i].keeps_system, &system_n), ERR_OK);
     ck_assert_str_eq(shape(), alternations[_i].shape);
     ck_assert_uint_eq(system_n, alternations[_i].system_n);
