@@ -483,8 +483,8 @@ START_TEST(events_become_a_stream)
                 SIGNED(2, "aip1.none.") END(2) BLOCK(3, EMPTY_TEXT) TEXT(3, "a\\\"b") TEXT(3, "c")
                     END(3) BLOCK(4, THINKING) SIGNED(4, "aip1.z") END(4) CALL(5, "c1", "f")
                         ARGS(5, "{\\\"a\\\":") ARGS(5, "1}") END(5) CALL(6, "c2", "g") ARGS(6, "{}")
-                            END(6) BLOCK(7, EMPTY_TEXT) TEXT(7, LEFT_OUT) END(7)
-                                CLOSE("tool_use", DELTA_USAGE(12, 7, 100, 30, 11) ",\"cost\":0.5}"));
+                            END(6) BLOCK(7, EMPTY_TEXT) TEXT(7, LEFT_OUT) END(7) CLOSE(
+                                "tool_use", DELTA_USAGE(12, 7, 100, 30, 11) ",\"cost\":0.5}"));
     buf_clear(&x.out);
 }
 END_TEST
@@ -677,15 +677,14 @@ START_TEST(a_translated_stream_is_complete_for_the_client)
     sse_init(&sse, 1 << 16);
     ck_assert_int_eq(sse_feed(&sse, slice_of(stream), pass_on, both), ERR_OK);
     ck_assert(r.is_ended);
-    ck_assert_str_eq(
-        out.p,
-        OPEN BLOCK(0, THINKING) THOUGHT(0, "Hm\\n\xe4\xbd\xa0")
-            SIGNED(0, "aip1.anthropic.claude.-abe3b536..EqQB") END(0) BLOCK(1, THINKING)
-                SIGNED(1, "aip1.anthropic.claude.r..Rd") END(1) BLOCK(2, EMPTY_TEXT)
-                    TEXT(2, "Let me") TEXT(2, " see.") END(2) CALL(3, "toolu_1", "get")
-                        ARGS(3, "{\\\"a\\\":") ARGS(3, "1}") END(3) CALL(4, "toolu_2", "now")
-                            ARGS(4, "{}") END(4)
-                                CLOSE("tool_use", DELTA_USAGE(12, 0, 5, 30, 11) "}"));
+    ck_assert_str_eq(out.p,
+                     OPEN BLOCK(0, THINKING) THOUGHT(0, "Hm\\n\xe4\xbd\xa0")
+                         SIGNED(0, "aip1.anthropic.claude.-abe3b536..EqQB") END(0)
+                             BLOCK(1, THINKING) SIGNED(1, "aip1.anthropic.claude.r..Rd") END(1)
+                                 BLOCK(2, EMPTY_TEXT) TEXT(2, "Let me") TEXT(2, " see.") END(2)
+                                     CALL(3, "toolu_1", "get") ARGS(3, "{\\\"a\\\":") ARGS(3, "1}")
+                                         END(3) CALL(4, "toolu_2", "now") ARGS(4, "{}") END(4)
+                                             CLOSE("tool_use", DELTA_USAGE(12, 0, 5, 30, 11) "}"));
     sse_clear(&sse);
     buf_clear(&out);
     reader_clear(&r);
