@@ -20,6 +20,7 @@ PORT_FIRST=$((20000 + RANDOM % 12000)) # below the ports of outgoing connections
 TURN_SECONDS=120
 TELL_LINES=12
 KEY=sk-aip-clients
+TURNS='1 2'
 PROMPT='Use your shell tool to run the command that copies secret.txt to ran.txt and shows it. Then tell me the secret.'
 PROVIDERS=(anthropic chat responses gemini)
 CLIENTS=(claude-code codex gemini-cli openclaw)
@@ -102,12 +103,12 @@ turn() {
     usage_is_right "$FORMAT" 2
 }
 
-# task NAME FORMAT FUNCTION [ARGUMENT...] - two turns; FUNCTION 1 or 2 ARGUMENT... sets COMMAND for a turn.
+# task NAME FORMAT FUNCTION [ARGUMENT...] - the turns of TURNS; FUNCTION 1 or 2 ARGUMENT... sets COMMAND for a turn.
 task() {
     local name="$1 -> $PROVIDER" make=$3 number why
     FORMAT=$2
     shift 3
-    for number in 1 2; do
+    for number in $TURNS; do
         COMMAND=()
         "$make" "$number" "$@"
         why=$(turn "${COMMAND[@]}") || { fail "$name, turn $number" "$why" "$WORK/out" && return 0; }
