@@ -228,7 +228,9 @@ static bool set_connection_options(CURL *c, struct transfer_pool *p)
 {
     return !curl_easy_setopt(c, CURLOPT_SHARE, p->share) &&
            !curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) &&
+#if LIBCURL_VERSION_NUM >= 0x075700
            !curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L) && /* no wait for a resolver that hangs */
+#endif
            !set_protocols(c) && !curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L) &&
            !curl_easy_setopt(c, CURLOPT_PROXY, "") &&
            !curl_easy_setopt(c, CURLOPT_TCP_NODELAY, 1L) &&
@@ -252,7 +254,9 @@ static bool set_tls_options(CURL *c, struct transfer_pool *p)
            !curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) &&
            !curl_easy_setopt(c, CURLOPT_CAINFO, NULL) &&
            !curl_easy_setopt(c, CURLOPT_CAPATH, NULL) &&
+#if LIBCURL_VERSION_NUM >= 0x075700
            !curl_easy_setopt(c, CURLOPT_CA_CACHE_TIMEOUT, 0L) &&
+#endif
            !curl_easy_setopt(c, CURLOPT_SSL_CTX_FUNCTION, set_up_tls) &&
            !curl_easy_setopt(c, CURLOPT_SSL_CTX_DATA, (void *)p);
 }
