@@ -67,7 +67,7 @@ static X509_STORE *trust_new(const char *ca_file)
         return NULL;
     /* As curl sets them: an intermediate or a server's own certificate may be the anchor. */
     (void)X509_STORE_set_flags(trust, X509_V_FLAG_TRUSTED_FIRST | X509_V_FLAG_PARTIAL_CHAIN);
-    if (ca_file[0] && !X509_STORE_load_file(trust, ca_file)) {
+    if (ca_file[0] && !X509_STORE_load_locations(trust, ca_file, NULL)) {
         log_error("tls_ca_file",
                   "file=%s text=\"cannot be read, or holds no certificate in PEM form\"", ca_file);
         ERR_clear_error();
