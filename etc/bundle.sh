@@ -17,7 +17,7 @@ if [ ! -e "$chroot/usr/bin/gcc" ]; then
         { tail -n 10 "$build/debootstrap.log" && exit 1; }
 fi
 build=$(cd "$build" && pwd -P)
-rm -rf "$chroot/src" && mkdir -p "$chroot/src"
+rm -rf "$chroot/src/build/aipass.fcgi" && mkdir -p "$chroot/src"
 tar -cf - --exclude=./build --exclude='./build-*' --exclude=./var --exclude=./.git . | tar -xf - -C "$chroot/src"
 # DT_RPATH, not DT_RUNPATH: the libraries' own libraries are looked for there, too.
 chroot "$chroot" make -C /src -j2 all 'RPATH=-Wl,--disable-new-dtags,-rpath,\$$ORIGIN/lib' >"$build/bundle.log" 2>&1 || { tail -n 30 "$build/bundle.log" && exit 1; }

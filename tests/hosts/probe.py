@@ -95,6 +95,7 @@ def read_answer(s, a, on_read=None):
 def ask(method, path, headers=None, body=None, timeout=20, on_read=None):
     a = Answer()
     with connect(timeout) as s:
+        a.started = time.monotonic()
         s.sendall(head_of(method, path, headers if headers is not None else [ARGS.bearer], None if body is None else len(body)))
         if body:
             try:
