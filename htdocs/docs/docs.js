@@ -188,6 +188,7 @@
         if (e.key === "ArrowDown") pick(picked + 1);
         else if (e.key === "ArrowUp") pick(picked - 1);
         else if (e.key === "Enter") go();
+        else if (e.key === "Escape") dialog.close();
         else return;
         e.preventDefault();
       } });
