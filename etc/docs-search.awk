@@ -21,11 +21,26 @@ code { next }
     id = substr($0, RSTART + 2, RLENGTH - 3)
     title = substr($0, level + 2, RSTART - level - 3)
     gsub(/`/, "", title)
-    if (level == 2) top = title
+    if (level == 2) { top = title; section = id }
     where = page (level == 2 ? "" : " / " top)
     next
 }
 /^\| *-+/ { next }
+!/^\|/ { table = "" }
+/^\|/ && table == "" { table = $0 ~ /^\| (Parameter|Error|Header) / ? "rows" : "other" }
+# Parameters, errors and headers are found by their names.
+table == "rows" && match($0, /^\| `[^`]*`/) {
+    name = substr($0, 4, RLENGTH - 4)
+    row = tolower(name)
+    gsub(/[^a-z0-9_.-]+/, "-", row)
+    gsub(/^[-.]+|[-.]+$/, "", row)
+    rest = substr($0, RLENGTH + 3)
+    gsub(/[`|]/, " ", rest)
+    gsub(/\]\([^)]*\)|\[/, "", rest)
+    gsub(/ +/, " ", rest)
+    rows[++n] = "[" json(name) "," json(url "#" section "-" row) "," json(page " / " top) "," json(substr(rest, 1, 160)) "]"
+    next
+}
 NF {
     line = $0
     gsub(/[`*|>]/, " ", line)
@@ -33,4 +48,4 @@ NF {
     gsub(/ +/, " ", line)
     text = text line " "
 }
-END { flush_entry() }
+END { flush_entry(); for (i = 1; i <= n; i++) print rows[i] }

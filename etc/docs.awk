@@ -66,12 +66,14 @@ function close_tabs() {
     next
 }
 
-/^<table>/ { print "<div class=\"table\" tabindex=\"0\" role=\"group\" aria-label=\"Table\">"; rows = ""; first = 1 }
+/^<table>/ { print "<div class=\"table\">"; rows = ""; first = 1 }
 /^<\/table>/ { print; print "</div>"; next }
 /^<tr>/ { in_row = 1; cell = 0; next }
 in_row && /^<th[ >]/ {
     if (cell == 0 && first) { rows = $0 ~ />(Parameter|Error|Header)</; first = 0 }
     if (cell == 0) print "<tr>"
+    labels[cell] = $0
+    gsub(/<[^>]*>/, "", labels[cell])
     sub(/^<th>/, "<th scope=\"col\">")
     cell++
 }
@@ -85,7 +87,8 @@ in_row && /^<td[ >]/ {
             $0 = substr($0, 1, RSTART - 1) "<a href=\"#" id "\"><code>" name "</code></a>" substr($0, RSTART + RLENGTH)
         } else
             print "<tr>"
-    }
+    } else
+        sub(/^<td/, "<td data-label=\"" labels[cell] "\"")
     cell++
 }
 /^<\/tr>/ { in_row = 0 }

@@ -132,8 +132,8 @@
     });
     function label() {
       var now = root.dataset.theme || "auto";
-      b.textContent = { auto: "Auto", light: "Light", dark: "Dark" }[now];
-      b.setAttribute("aria-label", "Theme: " + now + ". Change");
+      b.replaceChildren(el("span", { "class": "long" }, "Theme: "), now);
+      b.setAttribute("aria-label", "Theme: " + now);
     }
     label();
     return b;
@@ -188,6 +188,7 @@
         if (e.key === "ArrowDown") pick(picked + 1);
         else if (e.key === "ArrowUp") pick(picked - 1);
         else if (e.key === "Enter") go();
+        else if (e.key === "Escape") dialog.close();
         else return;
         e.preventDefault();
       } });
@@ -202,7 +203,7 @@
         open();
       }
     });
-    return button("", open, { "class": "search-button", "aria-label": "Search", "aria-keyshortcuts": "/ Control+K" });
+    return button("", open, { "class": "search-button", "aria-label": "Search the docs", "aria-keyshortcuts": "/ Control+K" });
   }
   function open() {
     if (!dialog.open) dialog.showModal();
@@ -238,7 +239,7 @@
   }
   function navigation() {
     var details = one(".side details"), wide = matchMedia("(min-width: 52rem)");
-    function fit() { details.open = wide.matches; }
+    function fit() { details.open = wide.matches; details.className = "fit"; }
     wide.addEventListener("change", fit);
     fit();
     details.addEventListener("click", function (e) { if (e.target.closest(".sections a") && !wide.matches) details.open = false; });
@@ -349,15 +350,15 @@
     function show() {
       if (!key) { out.replaceChildren(); return; }
       ask().then(function (models) {
-        var head = el("tr", {}), body = el("tbody", {});
-        ["Model", "Input", "Cached", "Output", "Per request", "Context", "Output at most"].forEach(function (t) { head.append(el("th", { scope: "col" }, t)); });
+        var head = el("tr", {}), body = el("tbody", {}), names = [];
+        ["Model", "Input", "Cached", "Output", "Per request", "Context", "Output at most"].forEach(function (t, i) { names[i] = t; head.append(el("th", { scope: "col" }, t)); });
         models.forEach(function (m) {
           var p = m.pricing, x = +(p.multiplier || 1), tr = el("tr", {}, el("td", {}, el("code", {}, m.id)));
           [times(p.input, x), times(p.cached_input, x), times(p.output, x), times(p.request, x), m.context_length.toLocaleString("en"),
-            m.max_output_tokens.toLocaleString("en")].forEach(function (t) { tr.append(el("td", {}, t)); });
+            m.max_output_tokens.toLocaleString("en")].forEach(function (t, i) { tr.append(el("td", { "data-label": names[i + 1] }, t)); });
           body.append(tr);
         });
-        out.replaceChildren(el("div", { "class": "table", tabindex: "0", role: "group", "aria-label": "Prices" },
+        out.replaceChildren(el("div", { "class": "table" },
           el("table", {}, el("thead", {}, head), body)));
       }).catch(function (x) { out.replaceChildren(el("p", {}, x.message)); });
     }

@@ -42,10 +42,10 @@ async function violations(page) {
   const result = await page.evaluate((tags) => window.axe.run(document, { runOnly: { type: "tag", values: tags } }), TAGS);
   return result.violations.map((v) => `${v.id}: ${v.nodes.slice(0, 3).map((n) => n.html.slice(0, 120)).join(" | ")}`);
 }
-// What is wider than the page and not a box that scrolls by itself.
-const widerThanPage = () => document.documentElement.scrollWidth > document.documentElement.clientWidth
-  ? Array.from(document.querySelectorAll("body *")).filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest("pre, .table")).slice(0, 4).map((e) => e.outerHTML.slice(0, 80))
-  : [];
+// What is wider than the page; code may scroll by itself, tables may not.
+const widerThanPage = () => Array.from(document.querySelectorAll("body *"))
+  .filter((e) => !e.closest("pre") && (e.getBoundingClientRect().right > innerWidth + 1 || (e.matches(".table, main, nav") && e.scrollWidth > e.clientWidth + 1)))
+  .slice(0, 4).map((e) => e.outerHTML.slice(0, 80));
 
 for (const theme of THEMES) {
   for (const width of WIDTHS) {

@@ -109,6 +109,7 @@ sample_expects() {
     usage.*) echo '^Balance: -?[0-9.]+ USD$' ;;
     redeem.sh | redeem.c) echo '"redemption"' ;;
     redeem.*) echo '^Credited: 10\.0+ USD$' ;;
+    models.mjs) echo '^gpt-5 \{' ;;
     models.*) echo 'gpt-5.*1\.25|"id":"gpt-5"' ;;
     count-tokens.sh) echo '"input_tokens":[0-9]+' ;;
     gemini-count.sh) echo '"totalTokens":[0-9]+' ;;
