@@ -42,7 +42,7 @@ step() {
 check_layout() { c_files | xargs clang-format-14 --dry-run -Werror; }
 
 check_warnings() {
-    env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -s -j2 SAN= WERROR=1 B=build/werror all provider unit-tests e2e-tests crash-tests sim-tests bench-tools
+    env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -s -j2 SAN= WERROR=1 B=build/werror all provider unit-tests e2e-tests crash-tests sim-tests fuzz-targets bench-tools
 }
 
 check_tidy() {

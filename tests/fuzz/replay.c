@@ -6,6 +6,7 @@
 #include "tests/fuzz/fuzz_kit.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
@@ -63,12 +64,10 @@ static void read_folder(const char *folder)
 
 static void on_abort(int signal_number)
 {
-    FILE *file = fopen(FOUND_PATH, "wb");
+    int fd = open(FOUND_PATH, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 
-    if (file) {
-        fwrite(current.data, 1, current.size, file);
-        fclose(file);
-    }
+    if (fd >= 0 && write(fd, current.data, current.size) >= 0)
+        close(fd);
     signal(signal_number, SIG_DFL);
     raise(signal_number);
 }

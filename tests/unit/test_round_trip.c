@@ -25,7 +25,8 @@ static const char *const heads[FORMATS] = {
 #define TEXT  "\"hi\""
 #define PARTS "[{\"text\":\"hi\"}]"
 
-/* clang-format off: one row a line */
+/* One row a line. */
+/* clang-format off */
 static const struct {
     int client;          /* C, R, A or G */
     const char *content; /* of the user's message */

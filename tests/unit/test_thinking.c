@@ -22,7 +22,8 @@ static void teardown(void)
 #define ALL_EFFORTS 0U
 #define ONLY(a, b)  ((1U << (a)) | (1U << (b)))
 
-/* clang-format off: version 14 ends at a table whose braces begin with braces */
+/* Version 14 of the formatter breaks down at rows that begin with two braces. */
+/* clang-format off */
 static const struct {
     struct think think;
     unsigned efforts;
