@@ -87,7 +87,8 @@ struct limits {
 };
 
 /* limit_rules_match - those that concern the request, at most LIMIT_MATCHES_MAX, from a list at most
- * catalog_ms and a second old, or the last one while the database is down. ERR_UNAVAILABLE: none was ever read. */
+ * catalog_ms and a second old, or the last one while the database is down. ERR_UNAVAILABLE: none
+ * was ever read. */
 ERR_CHECK enum err limit_rules_match(struct limits *l, const struct limit_ask *ask,
                                      struct limit_rule *out, size_t *n);
 /* limit_rules_refresh - reads them again when used and due. Returns whether they are in use. */

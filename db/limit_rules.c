@@ -57,7 +57,7 @@ static enum err read_rules(struct db *db, struct limit_rule **rules, size_t *n)
     while (!e && !(e = db_next(s)) && used < max)
         all[used++] = rule_of(s);
     db_give(db, c);
-    if (e != ERR_END) {
+    if (e != ERR_END || !all) {
         free(all);
         return e ? e : ERR_INTERNAL;
     }

@@ -15,23 +15,20 @@
 
 #define VALUE_SIZE 32
 
-/* The names of the headers for limit, remaining and reset. */
-struct words {
-    const char *limit, *remaining, *reset;
+enum { SAYS_LIMIT, SAYS_REMAINING, SAYS_RESET, SAYS_N };
+
+static const char *const openai[LIMIT_WINDOWS_N][SAYS_N] = {
+    {"x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"},
+    {"x-ratelimit-limit-tokens",   "x-ratelimit-remaining-tokens",   "x-ratelimit-reset-tokens"  },
 };
 
-static const struct words openai[LIMIT_WINDOWS_N] = {
-    [LIMIT_REQUESTS] = {"x-ratelimit-limit-requests", "x-ratelimit-remaining-requests",
-                        "x-ratelimit-reset-requests"},
-    [LIMIT_TOKENS] = {"x-ratelimit-limit-tokens",   "x-ratelimit-remaining-tokens",
-                        "x-ratelimit-reset-tokens"  },
-};
-
-static const struct words anthropic[LIMIT_WINDOWS_N] = {
-    [LIMIT_REQUESTS] = {"anthropic-ratelimit-requests-limit",
-                        "anthropic-ratelimit-requests-remaining",                                     "anthropic-ratelimit-requests-reset"},
-    [LIMIT_TOKENS] = {"anthropic-ratelimit-tokens-limit",   "anthropic-ratelimit-tokens-remaining",
-                        "anthropic-ratelimit-tokens-reset"                                                                                },
+static const char *const anthropic[LIMIT_WINDOWS_N][SAYS_N] = {
+    [LIMIT_REQUESTS][SAYS_LIMIT] = "anthropic-ratelimit-requests-limit",
+    [LIMIT_REQUESTS][SAYS_REMAINING] = "anthropic-ratelimit-requests-remaining",
+    [LIMIT_REQUESTS][SAYS_RESET] = "anthropic-ratelimit-requests-reset",
+    [LIMIT_TOKENS][SAYS_LIMIT] = "anthropic-ratelimit-tokens-limit",
+    [LIMIT_TOKENS][SAYS_REMAINING] = "anthropic-ratelimit-tokens-remaining",
+    [LIMIT_TOKENS][SAYS_RESET] = "anthropic-ratelimit-tokens-reset",
 };
 
 static int64_t seconds_up(int64_t ms)
@@ -63,7 +60,7 @@ static void tell(struct request *req, const struct format *format, const struct 
         return;
     for (int k = 0; k < LIMIT_WINDOWS_N; k++) {
         const struct limit_view *view = &t->views[k];
-        const struct words *words = is_anthropic ? &anthropic[k] : &openai[k];
+        const char *const *names = is_anthropic ? anthropic[k] : openai[k];
         char reset[VALUE_SIZE];
         if (view->max < 0)
             continue;
@@ -71,9 +68,9 @@ static void tell(struct request *req, const struct format *format, const struct 
             print_time(reset, view->ends_s);
         else
             snprintf(reset, sizeof(reset), "%" PRId64 "s", seconds_up(view->reset_ms));
-        set_number(req, words->limit, view->max);
-        set_number(req, words->remaining, view->left);
-        response_header_z(req, words->reset, reset);
+        set_number(req, names[SAYS_LIMIT], view->max);
+        set_number(req, names[SAYS_REMAINING], view->left);
+        response_header_z(req, names[SAYS_RESET], reset);
     }
 }
 

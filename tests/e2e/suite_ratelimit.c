@@ -209,8 +209,9 @@ START_TEST(what_money_or_a_provider_refuses_uses_no_tokens_and_no_slot)
     sql_run("INSERT INTO prices (model_id, scope, scope_id, unit, amount) SELECT id, 'account', "
             "%" PRId64 ", 'output_token', 1000000 FROM models WHERE name = 'uncounted'",
             c.account_id);
-    set_limit("api_key_id", c.key_id, "requests_per_minute = 2, tokens_per_minute = 60, "
-                                      "concurrent_requests = 1");
+    set_limit("api_key_id", c.key_id,
+              "requests_per_minute = 2, tokens_per_minute = 60, "
+              "concurrent_requests = 1");
     begin_minute();
     struct http_reply reply;
     for (int i = 0; i < 3; i++) {

@@ -110,9 +110,8 @@ static long long used(int id, const char *kind)
 
 static long long slots(int id)
 {
-    return mariadb_number(server,
-                          "SELECT COALESCE(SUM(slots), 0) FROM limit_slots WHERE limit_id = %d",
-                          id);
+    return mariadb_number(
+        server, "SELECT COALESCE(SUM(slots), 0) FROM limit_slots WHERE limit_id = %d", id);
 }
 
 /* By key 5 of account 1 in group 1, to model 3. */
@@ -228,7 +227,8 @@ START_TEST(what_is_set_must_match)
 {
     static const struct {
         const char *scope;
-        bool hits[3]; /* key 5 to model 3, key 6 to model 4, key 8 (account 2, group 2) to model 3 */
+        bool
+            hits[3]; /* key 5 to model 3, key 6 to model 4, key 8 (account 2, group 2) to model 3 */
     } cases[] = {
         {"api_key_id = 5",               {true, false, false} },
         {"api_key_id = 5, model_id = 4", {false, false, false}},
@@ -251,8 +251,8 @@ START_TEST(what_is_set_must_match)
         for (size_t k = 0; k < 3; k++) {
             struct limit_ticket t;
             enum err e = limit_take(p.l, &asks[k], &t);
-            ck_assert_msg((e == ERR_RATE) == cases[i].hits[k], "%s, ask %zu: %s", cases[i].scope,
-                          k, err_name(e));
+            ck_assert_msg((e == ERR_RATE) == cases[i].hits[k], "%s, ask %zu: %s", cases[i].scope, k,
+                          err_name(e));
             if (!e)
                 limit_settle(p.l, &t, 1);
         }
