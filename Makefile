@@ -163,6 +163,7 @@ docs-schema: all
 
 dist: docs
 	@mkdir -p $(B)/dist
+	touch $(B)/htdocs/docs/index.html
 	git archive --format=tar --prefix=aipass-$(VERSION)/ HEAD > $(B)/dist/aipass-$(VERSION).tar
 	tar -rf $(B)/dist/aipass-$(VERSION).tar --owner=0 --group=0 --transform='s,^$(B)/htdocs,aipass-$(VERSION)/build/htdocs,' $(B)/htdocs
 	gzip -9nf $(B)/dist/aipass-$(VERSION).tar

@@ -151,8 +151,12 @@ page_nav() { # PAGE
         printf '<li><a href="%s"%s>%s</a></li>\n' "$(page_url "$page")" "$([ "$page" != "$1" ] || echo ' aria-current="page"')" "$(page_title "$page")"
     done
     echo '</ul>'
-    [ "$(page_sections "$1" | wc -l)" -gt 1 ] || { echo '<ul class="sections">' && cat "$TMP/$1.nav" && echo '</ul>' && return; }
     local open=''
+    # A page of one section shows what is in it.
+    if [ "$(page_sections "$1" | wc -l)" = 1 ]; then
+        [ ! -e "$TMP/$1.nav.sub" ] || { echo '<ul class="sections">' && cat "$TMP/$1.nav.sub" && echo '</ul>'; }
+        return
+    fi
     while read -r line; do
         if [[ $line == group\ * ]]; then
             [ -z "$open" ] || echo '</ul>'
