@@ -60,7 +60,7 @@ function close_tabs() {
     }
     plain = title
     gsub(/<[^>]*>/, "", plain)
-    if (level == 2) print "<li><a href=\"#" id "\">" plain "</a></li>" > nav
+    if (level < 4) print "<li><a href=\"#" id "\">" plain "</a></li>" > (level == 2 ? nav : nav ".sub")
     if (seen[id]++) print "docs.awk: the id " id " is there twice" > "/dev/stderr"
     print "<h" level " id=\"" id "\"><a href=\"#" id "\">" title "</a></h" level ">"
     next

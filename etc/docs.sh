@@ -10,6 +10,7 @@
 #   | Parameter |      a table that begins so (or with Error, Header) gets an id for each row: SECTION-NAME
 #
 # BASE_URL=https://...   is put in the place of the published base URL. A browser shows the host it came from anyway.
+# SUPPORT_EMAIL=... SUPPORT_URL=https://...   are shown under Support; nothing is shown without them.
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "$0")/.." && pwd -P)
@@ -17,6 +18,8 @@ SOURCE=$ROOT/htdocs/docs
 PUBLISHED=https://api.aipasshub.cloud
 BASE_URL=${BASE_URL:-$PUBLISHED}
 VERSION=${AIPASS_VERSION:-}
+SUPPORT_EMAIL=${SUPPORT_EMAIL:-}
+SUPPORT_URL=${SUPPORT_URL:-}
 
 fail() { echo "docs: $*" >&2 && exit 1; }
 
@@ -67,6 +70,11 @@ section_markdown() { # SECTION
     local line
     [ -r "$SOURCE/$1.md" ] || fail "$1.md is missing"
     while IFS= read -r line; do
+        if [ "$line" = '{{contacts}}' ]; then
+            [ -z "$SUPPORT_EMAIL" ] || printf -- '- [%s](mailto:%s)\n' "$SUPPORT_EMAIL" "$SUPPORT_EMAIL"
+            [ -z "$SUPPORT_URL" ] || printf -- '- [%s](%s)\n' "$SUPPORT_URL" "$SUPPORT_URL"
+            continue
+        fi
         if [[ $line =~ ^\{\{samples\ ([a-z0-9-]+)\}\}$ ]]; then samples "${BASH_REMATCH[1]}"; else printf '%s\n' "$line"; fi
     done <"$SOURCE/$1.md"
     echo
@@ -131,7 +139,7 @@ asset() { printf '/docs/%s?v=%s' "$1" "$(sha256sum <"$SOURCE/$1" | cut -c1-8)"; 
 page_main() { # PAGE
     hide_words <"$NEW/docs/$1.md" | take_code "$1" >"$TMP/$1.text.md"
     colour_code "$1"
-    lowdown -thtml --html-no-skiphtml --html-no-escapehtml --out-no-smarty --parse-no-autolink "$TMP/$1.text.md" |
+    lowdown -thtml --html-no-skiphtml --html-no-escapehtml --out-no-smarty --parse-no-autolink --parse-no-intraemph "$TMP/$1.text.md" |
         awk -v dir="$TMP/$1" -v nav="$TMP/$1.nav" -f "$ROOT/etc/docs.awk" | show_words
 }
 
@@ -143,8 +151,12 @@ page_nav() { # PAGE
         printf '<li><a href="%s"%s>%s</a></li>\n' "$(page_url "$page")" "$([ "$page" != "$1" ] || echo ' aria-current="page"')" "$(page_title "$page")"
     done
     echo '</ul>'
-    [ "$(page_sections "$1" | wc -l)" -gt 1 ] || { echo '<ul class="sections">' && cat "$TMP/$1.nav" && echo '</ul>' && return; }
     local open=''
+    # A page of one section shows what is in it.
+    if [ "$(page_sections "$1" | wc -l)" = 1 ]; then
+        [ ! -e "$TMP/$1.nav.sub" ] || { echo '<ul class="sections">' && cat "$TMP/$1.nav.sub" && echo '</ul>'; }
+        return
+    fi
     while read -r line; do
         if [[ $line == group\ * ]]; then
             [ -z "$open" ] || echo '</ul>'

@@ -358,7 +358,7 @@
             m.max_output_tokens.toLocaleString("en")].forEach(function (t, i) { tr.append(el("td", { "data-label": names[i + 1] }, t)); });
           body.append(tr);
         });
-        out.replaceChildren(el("div", { "class": "table" },
+        out.replaceChildren(el("div", { "class": "table short" },
           el("table", {}, el("thead", {}, head), body)));
       }).catch(function (x) { out.replaceChildren(el("p", {}, x.message)); });
     }

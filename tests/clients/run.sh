@@ -146,10 +146,10 @@ use_provider() {
 
 no_key_in_logs() { ! grep -rlE 'sk-aip-clients|demo-provider-key' "$STACK_DIR/log"; }
 
-# Customers read the start page: each line of README.md's settings stands there, too. Prints those that do not.
+# Customers read the documentation: each line of README.md's settings stands there, too. Prints those that do not.
 lines_missing_on_page() {
     local page line
-    page=$(sed -e 's/<[^>]*>//g' -e 's/&amp;/\&/g' "$AIPASS_ROOT/htdocs/index.html")
+    page=$(cd "$AIPASS_ROOT/htdocs/docs" && cat claude-code.md codex.md gemini-cli.md openclaw.md)
     awk '/^```(sh|toml|json) (claude-code|codex|gemini-cli|openclaw)$/ { on = 1; next } /^```/ { on = 0 } on && NF' "$AIPASS_ROOT/README.md" |
         while IFS= read -r line; do
             grep -qxF -- "$line" <<<"$page" || echo "$line"

@@ -21,6 +21,7 @@ TOOLS=$AIPASS_BUILD/docs-tools
 . "$HERE/served.sh"
 
 PASSED=0 FAILED=0
+STACK_SETTINGS='catalog_ms = 500'
 PORT_FIRST=$((20000 + RANDOM % 12000)) # below the ports of outgoing connections
 
 check() { # NAME COMMAND...
@@ -46,6 +47,7 @@ check_pages() {
     check "no script or style is inline" nothing_is_inline
     check "pages are light" pages_are_light
     check "the text without JavaScript is the Markdown" text_is_the_markdown
+    check "names with underscores stay whole" underscores_are_no_emphasis
     check "every sample is in a page" samples_are_all_shown
     check "openapi.json has every route, and no other" openapi_has_every_route
     check "openapi.json is sound" openapi_is_sound
@@ -110,6 +112,7 @@ main() {
     check_cookbook
     load_data
     stack_until 100 has_data >/dev/null || echo "the data did not take effect"
+    sleep 1 # until every process has seen it
     check_served
     check_samples sh
     if [ "${1:-}" = --full ]; then

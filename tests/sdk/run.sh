@@ -122,7 +122,7 @@ start() {
 load_data() {
     { printf "SET @key = 'sk-aip-sdk-demo', @provider_url = '%s/v1';\n" "$STACK_PROVIDER_URL" && cat "$AIPASS_ROOT/etc/demo.sql" "$HERE/data.sql"; } | stack_sql
     # The README's channel would be asked first.
-    stack_sql -e "UPDATE channels SET status = 'disabled' WHERE name <> 'demo' AND name NOT LIKE 'sdk-%'"
+    stack_sql -e "UPDATE channels SET status = 'disabled' WHERE name NOT LIKE 'demo%' AND name NOT LIKE 'sdk-%'"
 }
 has_data() { get -H 'Authorization: Bearer sk-aip-sdk-rich' "$STACK_URL/v1/models" >/dev/null && grep -q node-tool "$STACK_DIR/tmp/out" && grep -q python-openai-openai-responses-errors "$STACK_DIR/tmp/out"; }
 
