@@ -143,7 +143,7 @@ missing_option_file() { reset && setting db_option_file "$STACK_DIR/tmp/nothing.
 bad_key_file() { reset && (umask 077 && echo abc >"$STACK_DIR/tmp/bad.key") && setting secret_key_file "$STACK_DIR/tmp/bad.key" && finds secret_key error 2 --offline; }
 no_key_file() { reset && sed -i '/^secret_key_file/d' "$STACK_DIR/etc/doctor.conf" && finds secret_key warning 1 --offline; }
 missing_spool() { reset && setting spool_dir "$STACK_DIR/nowhere" && finds spool error 2 --offline; }
-open_spool() { reset && mkdir -p -m 755 "$STACK_DIR/open" && setting spool_dir "$STACK_DIR/open" && finds spool error 2 --offline; }
+open_spool() { reset && mkdir "$STACK_DIR/open" && chmod 755 "$STACK_DIR/open" && setting spool_dir "$STACK_DIR/open" && finds spool error 2 --offline; }
 wrong_password() {
     reset && (umask 077 && sed 's/^password.*/password = wrong/' "$STACK_DIR/etc/aipass.cnf" >"$STACK_DIR/tmp/wrong.cnf") &&
         setting db_option_file "$STACK_DIR/tmp/wrong.cnf" && finds database error 2 --offline

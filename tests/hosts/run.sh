@@ -43,7 +43,7 @@ start_workers() {
 
 start_lighttpd() {
     write_conf
-    mkdir -p -m 700 "$DIR/run"
+    mkdir "$DIR/run" && chmod 700 "$DIR/run"
     cat >"$DIR/lighttpd.conf" <<CONF
 server.bind = "127.0.0.1"
 server.port = $PORT
