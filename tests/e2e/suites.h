@@ -33,10 +33,10 @@ extern const struct suite_part part_translate; /* every client format to every p
 extern const struct suite_part part_edge; /* what all formats share: paths, keys, models, counts */
 extern const struct suite_part
     part_formats; /* what is each format's own: state, refusals, headers, ends */
-extern const struct suite_part part_redeem;  /* redeem codes */
-extern const struct suite_part part_catalog; /* aliases, imported prices */
-extern const struct suite_part part_limit;   /* spend limits of keys */
-extern const struct suite_part part_race;    /* many requests on little money */
+extern const struct suite_part part_redeem;    /* redeem codes */
+extern const struct suite_part part_catalog;   /* aliases, imported prices */
+extern const struct suite_part part_limit;     /* spend limits of keys */
+extern const struct suite_part part_race;      /* many requests on little money */
 extern const struct suite_part part_ratelimit; /* rates, concurrency, who may use what from where */
 extern const struct suite_part
     part_crash; /* processes that die; each test has a stack of its own */
