@@ -185,23 +185,25 @@ static enum err sql_abandon(void *self, int64_t after_s, int *removed)
 static const char sql_count_take[] =
     "INSERT INTO account_state (account_id, n) VALUES (?, 1) ON DUPLICATE KEY UPDATE n = n + 1";
 
-/* All in ONE statement, hence from one moment: a flush between two would lower the balance in one and the lease in the other. */
-static const char sql_select_funds[] =
+/* The leases first, then the balance: what a flush charges in between counts twice, which at worst refuses or grants less for a moment. The other way round, and also in one statement, it could
+ * count not at all: InnoDB copies the list of open transactions one by one, so that a statement may see a give-back that waited for a flush, and not the flush. */
+static const char sql_select_leased[] =
+    "SELECT COALESCE((SELECT SUM(o.amount) FROM leases o WHERE o.account_id = ?), 0.0) AS leased,\n"
+    "       own.amount, own.n,\n"
+    "       COALESCE((SELECT p.last_segment FROM journal_positions p WHERE p.process_id = ?), 0) "
+    "AS position\n"
+    "FROM (SELECT 1) AS one LEFT JOIN leases own ON own.process_id = ? AND own.account_id = ?";
+static const char sql_select_balance[] =
     "SELECT LEAST(GREATEST(\n"
     "         COALESCE((SELECT c.balance FROM checkpoints c WHERE c.account_id = ? ORDER BY c.id "
     "DESC LIMIT 1), 0)\n"
     "         + COALESCE((SELECT SUM(l.amount) FROM ledger l WHERE l.account_id = ? AND "
     "l.checkpoint_id IS NULL), 0),\n"
     "         -999999999.0), 999999999.0) AS balance,\n"
-    "       COALESCE((SELECT SUM(o.amount) FROM leases o WHERE o.account_id = ?), 0.0) AS leased,\n"
-    "       own.amount, own.n,\n"
-    "       COALESCE((SELECT p.last_segment FROM journal_positions p WHERE p.process_id = ?), 0) "
-    "AS position,\n"
     "       (SELECT COUNT(*) FROM processes r WHERE r.seen_at > UTC_TIMESTAMP(3) - INTERVAL ? "
     "SECOND) AS live,\n"
     "       EXISTS (SELECT 1 FROM account_state s WHERE s.account_id = ? AND s.wanted_at > "
-    "UTC_TIMESTAMP(3) - INTERVAL ? SECOND) AS wanted\n"
-    "FROM (SELECT 1) AS one LEFT JOIN leases own ON own.process_id = ? AND own.account_id = ?";
+    "UTC_TIMESTAMP(3) - INTERVAL ? SECOND) AS wanted";
 
 /* n: never less than what memory has, also when the row was deleted or its last changes were lost in a failover. */
 static const char sql_raise_lease[] =
@@ -230,25 +232,39 @@ static enum err read_lease(struct db_conn *c, const char *process, int64_t accou
     return e == ERR_END ? ERR_OK : e;
 }
 
+static enum err read_leased(struct db_conn *c, struct lease_take *t, int64_t *leased_nusd)
+{
+    struct db_stmt *row = NULL;
+    struct db_value account = DB_INT(t->account_id), process = DB_STRZ(t->process);
+    struct db_value v[] = {account, process, process, account};
+    enum err e = run_row(c, sql_select_leased, v, COUNT(v), &row);
+    if (e)
+        return e == ERR_END ? ERR_DB : e;
+    *leased_nusd = db_col_nusd(row, 0);
+    t->row = (struct lease_row){.exists = !db_col_is_null(row, 1),
+                                .amount_nusd = db_col_nusd(row, 1),
+                                .n = (uint64_t)db_col_i64(row, 2),
+                                .position = (uint64_t)db_col_i64(row, 3)};
+    return ERR_OK;
+}
+
 /* Fills what is known before the decision. *live, *is_wanted: for lease_plan. */
 static enum err read_funds(struct db_conn *c, struct lease_take *t, int64_t *live, bool *is_wanted)
 {
     struct db_stmt *row = NULL;
-    struct db_value account = DB_INT(t->account_id), process = DB_STRZ(t->process);
-    struct db_value v[] = {account, account,          account, process, DB_INT(LIVE_SEEN_S),
-                           account, DB_INT(WANTED_S), process, account};
-    enum err e = run_row(c, sql_select_funds, v, COUNT(v), &row);
+    struct db_value account = DB_INT(t->account_id);
+    struct db_value v[] = {account, account, DB_INT(LIVE_SEEN_S), account, DB_INT(WANTED_S)};
+    int64_t leased_nusd = 0;
+    enum err e = read_leased(c, t, &leased_nusd);
+    if (!e)
+        e = run_row(c, sql_select_balance, v, COUNT(v), &row);
     if (e)
         return e == ERR_END ? ERR_DB : e;
     t->balance_nusd = db_col_nusd(row, 0);
-    t->available_nusd = t->balance_nusd - db_col_nusd(row, 1);
+    t->available_nusd = t->balance_nusd - leased_nusd;
     t->granted_nusd = 0;
-    t->row = (struct lease_row){.exists = !db_col_is_null(row, 2),
-                                .amount_nusd = db_col_nusd(row, 2),
-                                .n = (uint64_t)db_col_i64(row, 3),
-                                .position = (uint64_t)db_col_i64(row, 4)};
-    *live = db_col_i64(row, 5);
-    *is_wanted = db_col_i64(row, 6) != 0;
+    *live = db_col_i64(row, 1);
+    *is_wanted = db_col_i64(row, 2) != 0;
     return ERR_OK;
 }
 
