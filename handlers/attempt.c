@@ -5,6 +5,7 @@
 #include "base/amount.h"
 #include "fcgi/response.h"
 #include "handlers/model_capability.h"
+#include "handlers/outgoing.h"
 #include "handlers/upkeep.h"
 
 #include <inttypes.h>
@@ -188,11 +189,6 @@ static bool is_stopping(void *ctx)
 static const struct transfer_ops ops = {on_head, on_body, on_ping};
 static const struct transfer_ops ops_without_pings = {on_head, on_body, NULL};
 
-static int64_t or_default(int64_t own_ms, int64_t default_ms)
-{
-    return own_ms > 0 ? own_ms : default_ms;
-}
-
 static enum err fill_edits(const struct attempt *a, struct format_target *target)
 {
     static const enum member_action actions[] = {
@@ -254,90 +250,32 @@ static enum err write_body(struct attempt *a, struct splice *body)
     return e == ERR_OK ? tell_drops(answer->req, translation_drops(a->translation)) : e;
 }
 
-static enum err add_header(struct transfer_spec *spec, const char *line)
-{
-    if (line == NULL || spec->headers_n == TRANSFER_HEADERS_MAX)
-        return ERR_MEMORY;
-    spec->headers[spec->headers_n++] = line;
-    return ERR_OK;
-}
-
-/* The client's own headers that concern a provider of its format, else what the format must say. */
-static enum err add_format_headers(const struct attempt *a, struct transfer_spec *spec)
-{
-    struct request *req = a->answer->req;
-    const struct format *format = a->provider_format;
-    bool is_same = format == a->answer->format;
-    enum err e = ERR_OK;
-    for (const char *const *name = format->forwarded_headers; is_same && *name && !e; name++) {
-        struct slice value = slice_trim(request_header(req, *name));
-        if (value.n > 0)
-            e = add_header(spec, arena_printf(req->arena, "%s: %.*s", *name, SLICE_FMT(value)));
-    }
-    for (const char *const *line = format->default_headers; *line && !e; line++) {
-        struct slice rest = slice_of(*line);
-        const char *name = arena_copy(req->arena, slice_split(&rest, ':'));
-        if (name == NULL)
-            return ERR_MEMORY;
-        if (!is_same || slice_trim(request_header(req, name)).n == 0)
-            e = add_header(spec, *line);
-    }
-    return e;
-}
-
-static enum err add_headers(const struct attempt *a, struct transfer_spec *spec)
-{
-    struct arena *arena = a->answer->req->arena;
-    enum err e = add_header(spec, a->provider_format->auth_header(arena, a->key->secret));
-    if (e == ERR_OK)
-        e = add_header(spec, "Content-Type: application/json");
-    if (e == ERR_OK)
-        e = add_header(spec, "User-Agent: aipass/" AIPASS_VERSION);
-    if (e == ERR_OK)
-        e = add_header(spec, a->answer->in->is_stream ? "Accept: text/event-stream"
-                                                      : "Accept: application/json");
-    return e == ERR_OK ? add_format_headers(a, spec) : e;
-}
-
-static void fill_timers(const struct attempt *a, struct transfer_spec *spec)
-{
-    const struct config *config = a->answer->app->config;
-    const struct catalog_channel *channel = a->route->channel;
-    bool is_stream = a->answer->in->is_stream;
-    spec->connect_ms = or_default(channel->connect_ms, config->connect_ms);
-    spec->first_byte_ms = or_default(channel->first_byte_ms, is_stream
-                                                                 ? config->first_byte_stream_ms
-                                                                 : config->first_byte_whole_ms);
-    spec->between_bytes_ms = or_default(channel->between_bytes_ms, config->between_bytes_ms);
-    spec->total_ms = or_default(channel->total_ms, config->total_ms);
-    spec->ping_ms = is_stream ? config->ping_ms : 0;
-}
-
 static enum err fill_spec(struct attempt *a, struct splice *body, struct transfer_spec *spec)
 {
     const struct answer *answer = a->answer;
-    const struct catalog_channel *channel = a->route->channel;
-    struct arena *arena = answer->req->arena;
     bool is_stream = answer->in->is_stream;
     enum err e = write_body(a, body);
     if (e != ERR_OK)
         return e;
-    const char *path = a->provider_format->path(arena, a->route->upstream_name, answer->in);
-    if (path == NULL)
-        return ERR_MEMORY;
-    *spec = (struct transfer_spec){
-        .url = arena_printf(arena, "%s%s", channel->base_url, path),
-        .body = body,
-        .reuse_key = (uint64_t)channel->id,
-        /* Whether the client of a whole answer has left cannot be told from every web server: it is finished and billed. */
-        .gone_fd = is_stream ? request_gone_fd(answer->req) : -1,
-        .is_gone = is_gone,
-        .is_stopping = is_stopping,
-        .ops = is_stream ? &ops : &ops_without_pings,
-        .ctx = a,
+    struct outgoing o = {
+        .req = answer->req,
+        .route = a->route,
+        .key = a->key,
+        .format = a->provider_format,
+        .path = a->provider_format->path(answer->req->arena, a->route->upstream_name, answer->in),
+        .is_stream = is_stream,
+        .forwards = a->provider_format == answer->format,
     };
-    fill_timers(a, spec);
-    return spec->url == NULL ? ERR_MEMORY : add_headers(a, spec);
+    e = outgoing_fill(&o, spec);
+    spec->body = body;
+    /* Whether the client of a whole answer has left cannot be told from every web server: it is finished and billed. */
+    if (is_stream)
+        spec->gone_fd = request_gone_fd(answer->req);
+    spec->is_gone = is_gone;
+    spec->is_stopping = is_stopping;
+    spec->ops = is_stream ? &ops : &ops_without_pings;
+    spec->ctx = a;
+    return e;
 }
 
 /* The end of the bytes of a stream. A finish reason without the end mark is completed; anything less is no answer. */

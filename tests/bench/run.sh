@@ -103,7 +103,7 @@ INSERT INTO ledger (account_id, kind, amount) SELECT id, 'recharge', 1000000 FRO
 INSERT INTO api_keys (account_id, name, key_hash) SELECT id, 'bench', UNHEX(SHA2('$KEY', 256)) FROM accounts WHERE name = 'bench';
 INSERT INTO models (name) VALUES ('bench'), ('bench-tls');
 INSERT INTO prices (model_id, unit, amount) SELECT id, 'input_token', 1.25 FROM models UNION ALL SELECT id, 'output_token', 10 FROM models;
-INSERT INTO channels (name, provider, base_url) VALUES ('bench', 'demo', @provider), ('bench-tls', 'demo', @tls);
+INSERT INTO channels (name, provider, base_url, allow_private) VALUES ('bench', 'demo', @provider, TRUE), ('bench-tls', 'demo', @tls, TRUE);
 INSERT INTO channel_keys (channel_id, secret) SELECT id, 'provider-key' FROM channels;
 INSERT INTO channel_models (channel_id, model_id) SELECT c.id, m.id FROM channels c JOIN models m ON m.name = c.name;
 SQL
