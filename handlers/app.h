@@ -13,6 +13,8 @@
 
 struct upkeep;
 struct throttle;
+struct breaker_set;
+struct load_table;
 
 struct app {
     const struct config *config;
@@ -21,6 +23,8 @@ struct app {
     struct catalog_store *catalogs;
     struct money *money;
     struct transfer_pool *transfers;
+    struct breaker_set *breakers;
+    struct load_table *loads;
     struct throttle *redeem_failures; /* by account */
     struct upkeep *upkeep;            /* NULL in CGI mode */
     atomic_bool *is_stopping;         /* drain_timeout is over: running exchanges end now */

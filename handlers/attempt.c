@@ -6,6 +6,7 @@
 #include "fcgi/response.h"
 #include "handlers/model_capability.h"
 #include "handlers/outgoing.h"
+#include "handlers/refusal.h"
 #include "handlers/upkeep.h"
 
 #include <inttypes.h>
@@ -65,6 +66,7 @@ static enum err send(struct attempt *a, struct slice bytes)
     begin_stream(a);
     if (!answer->is_begun) {
         answer->is_begun = true;
+        answer->begun(answer);
         answer->bill->row.first_byte_ms = clock_mono_ms() - answer->req->started_ms;
         request_drop_body(answer->req); /* an answer below 400 has begun: all of it was sent */
     }
@@ -79,6 +81,7 @@ static enum err on_head(void *ctx, const struct transfer_head *head)
     a->status = head->status;
     a->is_sse = slice_starts_ci(head->content_type, "text/event-stream");
     a->retry_after_ms = head->retry_after_ms;
+    a->reset_ms = head->reset_ms;
     slice_copy_z(row->upstream_request_id, sizeof(row->upstream_request_id), head->request_id);
     return reconcile_form(a);
 }
@@ -303,24 +306,6 @@ static enum err finish_stream(struct attempt *a, enum err e)
     }
 }
 
-/* What a provider's status means: the request's fault is passed on, the credential's and the provider's own are not the client's. */
-static enum err error_of_status(int status)
-{
-    switch (status) {
-    case 401:
-    case 402:
-    case 403:
-        return ERR_UP_AUTH;
-    case 408:
-    case 409:
-        return ERR_UP_STATUS;
-    case 429:
-        return ERR_UP_RATE;
-    default:
-        return status >= 400 && status < 500 ? ERR_UP_REJECTED : ERR_UP_STATUS;
-    }
-}
-
 static enum err finish(struct attempt *a, enum err e)
 {
     if (is_streaming(a))
@@ -329,7 +314,9 @@ static enum err finish(struct attempt *a, enum err e)
         return e;
     if (a->status != 200) {
         a->reader.ops->read_error(&a->reader, buf_slice(&a->whole));
-        return error_of_status(a->status);
+        if (a->retry_after_ms < 0)
+            a->retry_after_ms = refusal_retry_ms(buf_slice(&a->whole));
+        return refusal_error(a->route->channel, a->status, buf_slice(&a->whole));
     }
     e = a->reader.ops->read_whole(&a->reader, buf_slice(&a->whole), &a->body);
     if (e == ERR_OK)
@@ -380,6 +367,8 @@ enum err attempt_run(struct attempt *a, struct slice *body)
     buf_init(&a->whole, (size_t)config->answer_max_bytes);
     sse_init(&a->sse, (size_t)config->event_max_bytes);
     a->retry_after_ms = -1;
+    a->reset_ms = -1;
+    a->started_wall_ms = clock_wall_ms();
     a->provider_format = format_find(a->route->channel->format);
     enum err e = reader_init(&a->reader, answer->format, answer->in, answer->req->arena);
     if (e != ERR_OK)
@@ -391,6 +380,7 @@ enum err attempt_run(struct attempt *a, struct slice *body)
     if (e != ERR_OK)
         return e;
     note_attempt(a);
+    a->is_asked = true;
     e = transfer_run(answer->app->transfers, &spec, &a->result);
     e = finish(a, e);
     *body = a->body;
@@ -399,6 +389,28 @@ enum err attempt_run(struct attempt *a, struct slice *body)
                  a->route->channel->name, err_name(e), a->status, a->result.total_us / 1000,
                  a->result.detail);
     return e;
+}
+
+void attempt_note(const struct attempt *a, enum err e)
+{
+    const struct transfer_result *r = &a->result;
+    struct usage_row *row = &a->answer->bill->row;
+    if (a->is_asked)
+        usage_row_add_attempt(row, &(struct usage_attempt){
+                                       .n = row->attempts,
+                                       .channel_id = a->route->channel->id,
+                                       .channel_key_id = a->key->id,
+                                       .key_hint = a->key->hint,
+                                       .status = a->status,
+                                       .error = err_name(e),
+                                       .connect_ms = r->connect_us / 1000,
+                                       .first_byte_ms = r->first_byte_us < 0
+                                                            ? -1
+                                                            : r->first_byte_us / 1000,
+                                       .total_ms = r->total_us / 1000,
+                                       .bytes = r->body_bytes,
+                                       .created_wall_ms = a->started_wall_ms,
+                                   });
 }
 
 void attempt_clear(struct attempt *a)

@@ -39,5 +39,12 @@ extern const struct suite_part
 extern const struct suite_part
     part_outage; /* MariaDB gone or frozen; each test has a stack of its own */
 extern const struct suite_part part_cgi; /* plain CGI */
+extern const struct suite_part part_channels; /* breakers, refused keys, limits, waiting, headers */
+
+/* Times of the run that part_channels is in. */
+#define CHANNELS_CONFIG                                                                            \
+    "breaker_failures = 4\nbreaker_open_ms = 1500\nbreaker_open_max_ms = 6000\n"                  \
+    "key_probe_ms = 1500\nretry_after_max_ms = 2500\ncatalog_ms = 500\n"                          \
+    "between_bytes_ms = 1500\nfirst_byte_stream_ms = 1500\nfirst_byte_whole_ms = 1500\n"
 
 #endif

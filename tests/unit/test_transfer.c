@@ -1152,24 +1152,41 @@ END_TEST
 START_TEST(an_address_that_is_not_public_is_not_connected_to_unless_allowed)
 {
     spec.reach.allow_private = false;
-    ck_assert_int_eq(transfer_run(pool, &spec, &result), ERR_UP_CONNECT);
-    ck_assert_ptr_nonnull(strstr(result.detail, "not public"));
-    ck_assert_int_eq(side.bodies, 0);
+    ck_assert_int_eq(run("/whole"), ERR_UP_CONNECT);
+    ck_assert_msg(strstr(result.detail, "not public"), "detail: %s", result.detail);
+    ck_assert_int_eq(connections(), 0);
     spec.reach.allow_private = true;
-    ck_assert_int_eq(transfer_run(pool, &spec, &result), ERR_OK);
+    run_ok("/whole", "hello");
     /* the connection that is kept now is not for those who may not make it */
     spec.reach.allow_private = false;
+    ck_assert_int_eq(run("/whole"), ERR_UP_CONNECT);
+    ck_assert_int_eq(connections(), 1);
+}
+END_TEST
+
+START_TEST(a_proxy_is_asked_in_the_place_of_the_provider)
+{
+    char proxy[64];
+
+    set_path("/whole");
+    (void)snprintf(proxy, sizeof(proxy), "http://127.0.0.1:%d", raw_server_port(server));
+    spec.reach.proxy_url = proxy;
+    spec.url = "http://provider.invalid/whole";
+    side_clear(&side);
+    ck_assert_int_ne(transfer_run(pool, &spec, &result), ERR_UP_CONNECT);
+    ck_assert_int_eq(connections(), 1);
+    spec.reach.proxy_url = "http://127.0.0.1:1";
     ck_assert_int_eq(transfer_run(pool, &spec, &result), ERR_UP_CONNECT);
 }
 END_TEST
 
-START_TEST(a_proxy_or_certificates_that_mean_nothing_fail_the_exchange)
+START_TEST(certificates_that_mean_nothing_fail_the_exchange)
 {
     spec.reach.ca_pem = "no certificate";
+    set_path("/whole");
+    side_clear(&side);
     ck_assert_int_eq(transfer_run(pool, &spec, &result), ERR_UP_CONNECT);
-    spec.reach.ca_pem = NULL;
-    spec.reach.proxy_url = "http://127.0.0.1:1";
-    ck_assert_int_eq(transfer_run(pool, &spec, &result), ERR_UP_CONNECT);
+    ck_assert_int_eq(connections(), 0);
 }
 END_TEST
 
@@ -1252,7 +1269,8 @@ static TCase *plain_cases(void)
     tcase_add_test(cases, reset_times_of_limits_are_read);
     tcase_add_test(cases, the_last_limit_that_is_used_up_counts);
     tcase_add_test(cases, an_address_that_is_not_public_is_not_connected_to_unless_allowed);
-    tcase_add_test(cases, a_proxy_or_certificates_that_mean_nothing_fail_the_exchange);
+    tcase_add_test(cases, a_proxy_is_asked_in_the_place_of_the_provider);
+    tcase_add_test(cases, certificates_that_mean_nothing_fail_the_exchange);
     tcase_add_test(cases, head_values_are_cut_and_those_with_control_characters_left_out);
     return cases;
 }
