@@ -8,7 +8,8 @@
 /* The first day that is kept; where months of usage_log are kept for less, theirs. */
 static const char sql_floor[] =
     "SELECT GREATEST(TO_DAYS(UTC_DATE()) - TO_DAYS('1970-01-01') - ?,"
-    " COALESCE((SELECT IF(s.value REGEXP '^[0-9]+$', TO_DAYS(DATE_FORMAT(UTC_DATE() - INTERVAL 3 DAY"
+    " COALESCE((SELECT IF(s.value REGEXP '^[0-9]+$', TO_DAYS(DATE_FORMAT(UTC_DATE() - INTERVAL 3 "
+    "DAY"
     " - INTERVAL LEAST(s.value, 1200) MONTH, '%Y-%m-01')) - TO_DAYS('1970-01-01'), 0)"
     " FROM settings s WHERE s.name = 'usage_keep_months'), 0))";
 

@@ -18,7 +18,7 @@
 #define MULTIPLIER_SIZE 32
 #define PPM_PER_ONE     INT64_C(1000000000000) /* two multipliers in millionths */
 #define JSON_ID_MAX     24
-#define TRIED_FRAME     64 /* around the attempts of one row */
+#define TRIED_FRAME     64                       /* around the attempts of one row */
 #define WALL_MS_MAX     INT64_C(253402300799999) /* the end of year 9999, where DATETIME ends */
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))

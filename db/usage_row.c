@@ -124,10 +124,9 @@ bool usage_row_add_attempt(struct usage_row *row, const struct usage_attempt *a)
     int n = snprintf(row->tried + at, sizeof(row->tried) - at,
                      "%s{\"n\":%d,\"c\":%lld,\"k\":%lld,\"h\":\"%s\",\"s\":%d,\"e\":\"%s\","
                      "\"ct\":%lld,\"fb\":%lld,\"t\":%lld,\"b\":%lld,\"at\":%lld}]",
-                     used ? "," : "[", a->n, (long long)a->channel_id,
-                     (long long)a->channel_key_id, hint, a->status, error,
-                     (long long)a->connect_ms, (long long)a->first_byte_ms, (long long)a->total_ms,
-                     (long long)a->bytes, (long long)a->created_wall_ms);
+                     used ? "," : "[", a->n, (long long)a->channel_id, (long long)a->channel_key_id,
+                     hint, a->status, error, (long long)a->connect_ms, (long long)a->first_byte_ms,
+                     (long long)a->total_ms, (long long)a->bytes, (long long)a->created_wall_ms);
     if (n > 0 && (size_t)n < sizeof(row->tried) - at)
         return true;
     if (used)

@@ -159,8 +159,8 @@ static enum err app_fill(struct app *app, const struct config *config, atomic_bo
     app->redeem_failures = throttle_new(REDEEM_FAILURES_MAX);
     app->breakers = breakers_of(config);
     app->loads = load_new();
-    if (app->breakers == NULL || app->loads == NULL || app->keys == NULL || app->catalogs == NULL || app->money == NULL ||
-        app->transfers == NULL || app->redeem_failures == NULL) {
+    if (app->breakers == NULL || app->loads == NULL || app->keys == NULL || app->catalogs == NULL ||
+        app->money == NULL || app->transfers == NULL || app->redeem_failures == NULL) {
         app_clear(app);
         return ERR_MEMORY;
     }

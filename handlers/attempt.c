@@ -13,6 +13,8 @@
 #include <string.h>
 
 #define DROPPED_MAX    ((size_t)1024)     /* of x-aipass-dropped */
+#define OPENING_MAX    ((size_t)64 << 10) /* more of it is not held back */
+#define OPENING_MS     1000
 #define ERROR_BODY_MAX ((size_t)64 << 10) /* more of a provider's error body is not read */
 
 /* The answer comes as events, whatever the client wants. */
@@ -58,10 +60,21 @@ static void begin_stream(struct attempt *a)
     response_header_z(req, "x-accel-buffering", "no");
 }
 
+/* What was held back goes out now, and nothing is any more. */
+static enum err release_opening(struct attempt *a)
+{
+    enum err e = ERR_OK;
+    a->spec->ping_ms = a->answer->app->config->ping_ms;
+    if (a->opening.n > 0)
+        e = response_write(a->answer->req, buf_slice(&a->opening));
+    buf_clear(&a->opening);
+    return e;
+}
+
 static enum err send(struct attempt *a, struct slice bytes)
 {
     struct answer *answer = a->answer;
-    if (answer->gone_since_ms != 0 || bytes.n == 0)
+    if (answer->gone_since_ms != 0 || (bytes.n == 0 && a->opening.n == 0))
         return ERR_OK; /* drained for its usage only */
     begin_stream(a);
     if (!answer->is_begun) {
@@ -71,7 +84,23 @@ static enum err send(struct attempt *a, struct slice bytes)
         request_drop_body(answer->req); /* an answer below 400 has begun: all of it was sent */
     }
     a->is_written = true;
-    return response_write(answer->req, bytes);
+    if (a->opening.n > 0) {
+        enum err e = release_opening(a);
+        if (e != ERR_OK)
+            return e;
+    }
+    return bytes.n > 0 ? response_write(answer->req, bytes) : ERR_OK;
+}
+
+/* False: it is for the client now. */
+static bool hold_opening(struct attempt *a, struct slice bytes)
+{
+    if (a->answer->is_begun || a->reader.has_content ||
+        buf_append_slice(&a->opening, bytes) != ERR_OK)
+        return false;
+    if (a->spec->ping_ms > OPENING_MS)
+        a->spec->ping_ms = OPENING_MS;
+    return true;
 }
 
 static enum err on_head(void *ctx, const struct transfer_head *head)
@@ -111,7 +140,7 @@ static enum err on_event(void *ctx, const struct sse_event *event)
     switch (a->reader.ops->read_event(&a->reader, event)) {
     case EVENT_FORWARD: {
         struct slice out = a->reader.replacement.p != NULL ? a->reader.replacement : event->raw;
-        enum err e = send(a, out);
+        enum err e = hold_opening(a, out) ? ERR_OK : send(a, out);
         return e != ERR_OK ? e : bill_follow(a->answer->bill, &a->reader);
     }
     case EVENT_WITHHOLD:
@@ -162,6 +191,10 @@ static enum err on_ping(void *ctx)
     struct request *req = a->answer->req;
     if (a->answer->gone_since_ms != 0 || a->reader.is_ended)
         return ERR_OK;
+    if (a->opening.n > 0) { /* it has waited for content long enough */
+        enum err sent = send(a, (struct slice){NULL, 0});
+        return sent != ERR_OK ? sent : flush_written(a);
+    }
     begin_stream(a);
     enum err e = response_write(req, a->answer->format->ping);
     return e != ERR_OK ? e : response_flush(req);
@@ -365,6 +398,7 @@ enum err attempt_run(struct attempt *a, struct slice *body)
     struct answer *answer = a->answer;
     const struct config *config = answer->app->config;
     buf_init(&a->whole, (size_t)config->answer_max_bytes);
+    buf_init(&a->opening, OPENING_MAX);
     sse_init(&a->sse, (size_t)config->event_max_bytes);
     a->retry_after_ms = -1;
     a->reset_ms = -1;
@@ -380,6 +414,7 @@ enum err attempt_run(struct attempt *a, struct slice *body)
     if (e != ERR_OK)
         return e;
     note_attempt(a);
+    a->spec = &spec;
     a->is_asked = true;
     e = transfer_run(answer->app->transfers, &spec, &a->result);
     e = finish(a, e);
@@ -396,21 +431,20 @@ void attempt_note(const struct attempt *a, enum err e)
     const struct transfer_result *r = &a->result;
     struct usage_row *row = &a->answer->bill->row;
     if (a->is_asked)
-        usage_row_add_attempt(row, &(struct usage_attempt){
-                                       .n = row->attempts,
-                                       .channel_id = a->route->channel->id,
-                                       .channel_key_id = a->key->id,
-                                       .key_hint = a->key->hint,
-                                       .status = a->status,
-                                       .error = err_name(e),
-                                       .connect_ms = r->connect_us / 1000,
-                                       .first_byte_ms = r->first_byte_us < 0
-                                                            ? -1
-                                                            : r->first_byte_us / 1000,
-                                       .total_ms = r->total_us / 1000,
-                                       .bytes = r->body_bytes,
-                                       .created_wall_ms = a->started_wall_ms,
-                                   });
+        usage_row_add_attempt(
+            row, &(struct usage_attempt){
+                     .n = row->attempts,
+                     .channel_id = a->route->channel->id,
+                     .channel_key_id = a->key->id,
+                     .key_hint = a->key->hint,
+                     .status = a->status,
+                     .error = err_name(e),
+                     .connect_ms = r->connect_us / 1000,
+                     .first_byte_ms = r->first_byte_us < 0 ? -1 : r->first_byte_us / 1000,
+                     .total_ms = r->total_us / 1000,
+                     .bytes = r->body_bytes,
+                     .created_wall_ms = a->started_wall_ms,
+                 });
 }
 
 void attempt_clear(struct attempt *a)
@@ -419,5 +453,6 @@ void attempt_clear(struct attempt *a)
         translation_clear(a->translation);
     reader_clear(&a->reader);
     sse_clear(&a->sse);
+    buf_clear(&a->opening);
     buf_clear(&a->whole);
 }

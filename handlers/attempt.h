@@ -44,8 +44,12 @@ struct attempt {
     int64_t streamed_bytes; /* of an answer that came as events */
     struct slice body;      /* a whole answer for the client, when it is complete */
     bool is_written;        /* something waits for a flush */
-    int64_t retry_after_ms; /* -1: none */
-    int64_t reset_ms;       /* until a used up limit of the provider is whole again; -1: not told */
+    /* events that open an answer and say nothing yet: kept until content comes, or for a second, so
+     * that an error right behind them can still move to another channel */
+    struct buf opening;
+    struct transfer_spec *spec; /* of the running exchange */
+    int64_t retry_after_ms;     /* -1: none */
+    int64_t reset_ms; /* until a used up limit of the provider is whole again; -1: not told */
     int64_t started_wall_ms;
     bool is_asked; /* the provider was: result is filled */
     struct transfer_result result;

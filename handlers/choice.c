@@ -119,8 +119,7 @@ static struct breaker_place place_of(const struct choice *c, size_t i)
 {
     const struct catalog_channel_key *key = c->targets[i].key;
     uint64_t secret = hash_64(slice_of(key->secret), (uint64_t)key->id);
-    return (struct breaker_place){c->candidates[i].channel_id, (int64_t)(secret >> 1),
-                                  c->model_id};
+    return (struct breaker_place){c->candidates[i].channel_id, (int64_t)(secret >> 1), c->model_id};
 }
 
 static struct load_limits limits_of(const struct catalog_channel *channel)
@@ -151,8 +150,8 @@ static int64_t look_at(struct choice *c, size_t i, int64_t now_ms)
     struct candidate *candidate = &c->candidates[i];
     struct load_limits limits = limits_of(c->targets[i].route->channel);
     int64_t blocked = blocked_ms(c, i, now_ms);
-    int64_t room = load_wait_ms(c->app->loads, candidate->channel_id, &limits, now_ms,
-                                &candidate->running);
+    int64_t room =
+        load_wait_ms(c->app->loads, candidate->channel_id, &limits, now_ms, &candidate->running);
     candidate->is_tried = blocked > 0;
     candidate->is_full = room > 0;
     c->is_limited = c->is_limited || (blocked < INT64_MAX && room > 0);
@@ -319,8 +318,8 @@ static void mark_done(struct choice *c, enum err e, int64_t wait_ms)
     bool is_key_fault = e == ERR_UP_AUTH || e == ERR_UP_RATE;
     bool may_again = wait_ms >= 0 && (e == ERR_UP_RATE || e == ERR_UP_STATUS);
     for (size_t i = 0; i < c->n; i++) {
-        if (i != c->pick && (is_key_fault || c->candidates[i].channel_id !=
-                                                 c->candidates[c->pick].channel_id))
+        if (i != c->pick &&
+            (is_key_fault || c->candidates[i].channel_id != c->candidates[c->pick].channel_id))
             continue;
         c->targets[i].is_done = true;
         c->targets[i].ready_ms = may_again ? clock_mono_ms() + most(wait_ms, 1) : 0;

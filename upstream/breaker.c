@@ -15,15 +15,15 @@ struct entry {
     struct breaker_place place; /* 0 for what does not count in its scope */
     enum breaker_scope scope;
     bool is_used;
-    bool is_open;        /* or half open, once open_until_ms is over */
-    bool is_limit;       /* open for a time that the provider named: closed when it is over */
-    bool is_probed;      /* the one request of the half-open state runs */
+    bool is_open;   /* or half open, once open_until_ms is over */
+    bool is_limit;  /* open for a time that the provider named: closed when it is over */
+    bool is_probed; /* the one request of the half-open state runs */
     int64_t open_until_ms;
-    int64_t probed_ms; /* since when */
-    int openings;      /* in a row: how long the next one lasts */
-    int64_t failed;    /* in a row */
-    int64_t window_ms; /* when the window began */
-    int64_t asked_n, failed_n; /* in it */
+    int64_t probed_ms;                /* since when */
+    int openings;                     /* in a row: how long the next one lasts */
+    int64_t failed;                   /* in a row */
+    int64_t window_ms;                /* when the window began */
+    int64_t asked_n, failed_n;        /* in it */
     int64_t forbidden[FORBIDDEN_MAX]; /* models; only of a key */
     int forbidden_n;
 };
@@ -118,8 +118,8 @@ static struct entry *make(struct breaker_set *s, const struct breaker_place *p,
     for (i = home_of(&part, scope); s->entries[i].is_used;)
         i = (i + 1) % ENTRIES_MAX;
     s->used_n++;
-    s->entries[i] = (struct entry){
-        .place = part, .scope = scope, .is_used = true, .window_ms = now_ms};
+    s->entries[i] =
+        (struct entry){.place = part, .scope = scope, .is_used = true, .window_ms = now_ms};
     return &s->entries[i];
 }
 
@@ -237,8 +237,8 @@ static bool is_too_much(const struct breaker_set *s, const struct entry *e)
 
     if (to->failures == 0)
         return false;
-    return e->failed >= to->failures || (e->asked_n >= to->rate_min &&
-                                         e->failed_n * PERCENT >= e->asked_n * to->rate_percent);
+    return e->failed >= to->failures ||
+           (e->asked_n >= to->rate_min && e->failed_n * PERCENT >= e->asked_n * to->rate_percent);
 }
 
 static void fail(const struct breaker_set *s, struct entry *e, int64_t now_ms,
@@ -257,8 +257,7 @@ static void fail(const struct breaker_set *s, struct entry *e, int64_t now_ms,
 void breaker_leave(struct breaker_set *s, const struct breaker_place *p, int64_t now_ms,
                    const bool is_probe[BREAKER_SCOPES], const struct breaker_report *report)
 {
-    bool has_failed =
-        report->outcome != BREAKER_ANSWERED && report->outcome != BREAKER_UNKNOWN;
+    bool has_failed = report->outcome != BREAKER_ANSWERED && report->outcome != BREAKER_UNKNOWN;
     int i;
 
     (void)pthread_mutex_lock(&s->lock);

@@ -70,7 +70,7 @@ static int64_t wait_of(const struct load *l, const struct load_limits *limits, i
     if (is_spent)
         return MINUTE_MS - now_ms % MINUTE_MS;
     return limits->concurrent_requests >= 0 && l->running >= limits->concurrent_requests ? LOOK_MS
-                                                                                        : 0;
+                                                                                         : 0;
 }
 
 int64_t load_wait_ms(struct load_table *t, int64_t channel_id, const struct load_limits *limits,

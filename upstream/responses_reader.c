@@ -317,7 +317,7 @@ static enum event_verdict read_known(struct reader *r, struct responses_seen *se
     return EVENT_END;
 }
 
-enum event_verdict responses_read_event(struct reader *r, const struct sse_event *e)
+static enum event_verdict read_any(struct reader *r, const struct sse_event *e)
 {
     struct responses_seen *seen = seen_of(r);
     struct slice data = slice_trim(e->data);
@@ -343,6 +343,17 @@ enum event_verdict responses_read_event(struct reader *r, const struct sse_event
         (!a.type.raw.p && is_error(a.error)))
         return read_failure(r, is_error(a.error) ? a.error : (struct jvalue){JSCAN_OBJECT, a.text});
     return read_known(r, seen, e, &a);
+}
+
+enum event_verdict responses_read_event(struct reader *r, const struct sse_event *e)
+{
+    int64_t sequence = r->sequence;
+    enum event_verdict verdict = read_any(r, e);
+
+    /* The client does not get the failure itself but our event in its place, with its number. */
+    if (verdict == EVENT_FAIL || verdict == EVENT_MALFORMED)
+        r->sequence = sequence;
+    return verdict;
 }
 
 static enum err check_whole(struct reader *r, const struct response *o, struct jvalue whole)

@@ -16,46 +16,63 @@
 
 enum { CASES_MAX = 32, CONVERSATIONS = 10, TURNS = 6, SQL_TAKES_MS = 1200 };
 
-/* What one bad channel does, and what is expected: alone, and beside a good one of lower priority. */
+/* How a request ends: what the client gets, how often was asked, the row's status, the time. */
+struct end {
+    int status;
+    int attempts;
+    const char *row;
+    int ms_max;
+};
+
+/* What one bad channel does, and how requests end when it is alone, and beside a good one of lower
+ * priority. */
 struct trouble {
     const char *name;
     const char *controls; /* behind the @ of the provider's model name */
-    struct {
-        int status;
-        int attempts;
-        const char *row; /* usage_log.status */
-        int ms_max;
-    } alone_stream, alone_whole, beside_stream, beside_whole;
+    struct end stream_alone, whole_alone, stream_beside, whole_beside;
 };
 
-/* Waiting: retry_after_max_ms is 2500, the timers 1500. */
+#define MOVES \
+    {200, 2, "ok", 1000}, {200, 2, "ok", 1000}
+
+/* retry_after_max_ms is 2500, the timers 1500. */
 static const struct trouble troubles[] = {
     /* clang-format off */
-    {"limit-2s",   "status=429,retry_after=2",  {429, 2, "error", 3500}, {429, 2, "error", 3500}, {200, 2, "ok", 1000}, {200, 2, "ok", 1000}},
-    {"limit-once", "status=429,retry_after=2,fails=1", {200, 2, "ok", 3500}, {200, 1, "ok", 1000}, {200, 2, "ok", 1000}, {200, 1, "ok", 1000}},
-    {"limit",      "status=429",                {429, 1, "error", 1000}, {429, 1, "error", 1000}, {200, 2, "ok", 1000}, {200, 2, "ok", 1000}},
-    {"one-500",    "status=500,fails=1",        {503, 1, "error", 1000}, {200, 1, "ok", 1000},    {200, 2, "ok", 1000}, {200, 1, "ok", 1000}},
-    {"down-503",   "status=503",                {503, 1, "error", 1000}, {503, 1, "error", 1000}, {200, 2, "ok", 1000}, {200, 2, "ok", 1000}},
-    {"reset",      "reset=head",                {503, 1, "error", 1000}, {503, 1, "error", 1000}, {200, 2, "ok", 1000}, {200, 2, "ok", 1000}},
-    {"silence",    "silence",                   {504, 1, "error", 2500}, {504, 1, "error", 2500}, {200, 2, "ok", 2500}, {200, 2, "ok", 2500}},
-    {"late",       "ms=1000,tokens=60",         {200, 1, "ok", 2500},    {200, 1, "ok", 2500},    {200, 1, "ok", 2500}, {200, 1, "ok", 2500}},
-    {"cut",        "cut=40,tokens=60",          {200, 1, "cut", 1000},   {503, 1, "error", 1000}, {200, 1, "cut", 1000}, {200, 2, "ok", 1000}},
-    {"stall",      "stall=40,tokens=60",        {200, 1, "cut", 3000},   {504, 1, "error", 3000}, {200, 1, "cut", 3000}, {200, 2, "ok", 3000}},
-    {"malformed",  "malformed=1",               {200, 1, "cut", 1000},   {503, 1, "error", 1000}, {200, 1, "cut", 1000}, {200, 2, "ok", 1000}},
-    {"no-end",     "nodone,nofinish",           {200, 1, "cut", 1000},   {200, 1, "ok", 1000},    {200, 1, "cut", 1000}, {200, 1, "ok", 1000}},
+    {"limit-2s",   "status=429,retry_after=2",         {429, 2, "error", 3500}, {429, 2, "error", 3500}, MOVES},
+    {"limit-once", "status=429,retry_after=2,fails=1", {200, 2, "ok", 3500},    {200, 2, "ok", 3500},    MOVES},
+    {"limit",      "status=429",                       {429, 1, "error", 1000}, {429, 1, "error", 1000}, MOVES},
+    {"one-500",    "status=500,fails=1",               {503, 1, "error", 1000}, {503, 1, "error", 1000}, MOVES},
+    {"down-503",   "status=503",                       {503, 1, "error", 1000}, {503, 1, "error", 1000}, MOVES},
+    {"busy-2s",    "status=503,retry_after=1,fails=1", {200, 2, "ok", 2500},    {200, 2, "ok", 2500},    MOVES},
+    {"reset",      "reset=head",                       {503, 1, "error", 1000}, {503, 1, "error", 1000}, MOVES},
+    {"silence",    "silence=1",                        {504, 1, "error", 2500}, {504, 1, "error", 2500}, {200, 2, "ok", 2500}, {200, 2, "ok", 2500}},
+    {"late",       "ms=1000,tokens=60",                {200, 1, "ok", 2500},    {200, 1, "ok", 2500},    {200, 1, "ok", 2500}, {200, 1, "ok", 2500}},
+    {"cut",        "cut=40,tokens=60",                 {200, 1, "cut", 1000},   {503, 1, "error", 1000}, {200, 1, "cut", 1000}, {200, 2, "ok", 1000}},
+    {"stall",      "stall=40,tokens=60",               {200, 1, "cut", 3000},   {504, 1, "error", 3000}, {200, 1, "cut", 3000}, {200, 2, "ok", 3000}},
+    {"malformed",  "malformed=3",                      {200, 1, "cut", 1000},   {503, 1, "error", 1000}, {200, 1, "cut", 1000}, {200, 2, "ok", 1000}},
+    {"no-end",     "nodone=1,nofinish=1",                {200, 1, "cut", 1000},   {200, 1, "ok", 1000},    {200, 1, "cut", 1000}, {200, 1, "ok", 1000}},
     {"context",    "status=400,code=context_length_exceeded", {400, 1, "error", 1000}, {400, 1, "error", 1000}, {400, 1, "error", 1000}, {400, 1, "error", 1000}},
-    {"filter",     "status=400,code=content_filter", {400, 1, "error", 1000}, {400, 1, "error", 1000}, {400, 1, "error", 1000}, {400, 1, "error", 1000}},
-    {"unknown",    "status=404",                {404, 1, "error", 1000}, {404, 1, "error", 1000}, {200, 2, "ok", 1000}, {200, 2, "ok", 1000}},
-    {"error-200",  "error_in=1",                {503, 1, "error", 1000}, {503, 1, "error", 1000}, {200, 2, "ok", 1000}, {200, 2, "ok", 1000}},
-    {"bad-key",    "status=401",                {503, 1, "error", 1000}, {503, 0, "error", 1000}, {200, 2, "ok", 1000}, {200, 1, "ok", 1000}},
+    {"filter",     "status=400,code=content_filter",   {400, 1, "error", 1000}, {400, 1, "error", 1000}, {400, 1, "error", 1000}, {400, 1, "error", 1000}},
+    {"unknown",    "status=404",                       {404, 1, "error", 1000}, {404, 1, "error", 1000}, MOVES},
+    {"error-200",  "error_in=1",                       {503, 1, "error", 1000}, {503, 1, "error", 1000}, MOVES},
+    {"bad-key",    "status=401",                       {503, 1, "error", 1000}, {503, 1, "error", 1000}, MOVES},
     /* clang-format on */
 };
 
 enum { TROUBLES_N = sizeof(troubles) / sizeof(troubles[0]) };
 
-static const char *name_of(const struct trouble *t, const char *format, bool has_other)
+static const char *name_of(const struct trouble *t, const char *format, bool has_other,
+                           bool is_stream)
 {
-    return http_printf("ch-%s-%s-%s", t->name, format, has_other ? "two" : "one");
+    return http_printf("ch-%s-%s-%s-%s", t->name, format, has_other ? "two" : "one",
+                       is_stream ? "stream" : "whole");
+}
+
+static const struct end *end_of(const struct trouble *t, bool has_other, bool is_stream)
+{
+    if (has_other)
+        return is_stream ? &t->stream_beside : &t->whole_beside;
+    return is_stream ? &t->stream_alone : &t->whole_alone;
 }
 
 static int64_t channel_of(const char *name, const char *format, int priority)
@@ -68,16 +85,20 @@ static int64_t channel_of(const char *name, const char *format, int priority)
     return id;
 }
 
-static void seed_trouble(const struct trouble *t, const char *format)
+static void seed_trouble(const struct trouble *t, const char *format, bool has_other,
+                         bool is_stream)
 {
-    for (int has_other = 0; has_other < 2; has_other++) {
-        const char *name = name_of(t, format, has_other);
-        int64_t model = model_new(name, "1.25", "10");
-        int64_t bad = channel_of(http_printf("%s-bad", name), format, 10);
-        channel_serves(bad, model, http_printf("%s-up@%s", name, t->controls));
-        if (has_other)
-            channel_serves(channel_of(http_printf("%s-good", name), format, 0), model, NULL);
-    }
+    const char *name = name_of(t, format, has_other, is_stream);
+    int64_t model = model_new(name, "1.25", "10");
+    int64_t bad = channel_of(http_printf("%s-bad", name), format, 10);
+    channel_serves(bad, model, http_printf("%s-up@%s", name, t->controls));
+    if (has_other)
+        channel_serves(channel_of(http_printf("%s-good", name), format, 0), model, NULL);
+}
+
+static bool is_tried(const struct dialect *d)
+{
+    return strcmp(d->name, "openai-completions") != 0;
 }
 
 static int64_t pair_of(const char *name, int64_t *second)
@@ -94,9 +115,8 @@ static void seed(void)
 {
     int64_t b;
     for (size_t f = 0; f < dialects_n; f++)
-        for (size_t i = 0; i < TROUBLES_N; i++)
-            if (strcmp(dialects[f].name, "openai-completions") != 0)
-                seed_trouble(&troubles[i], dialects[f].name);
+        for (size_t i = 0; is_tried(&dialects[f]) && i < 4 * TROUBLES_N; i++)
+            seed_trouble(&troubles[i / 4], dialects[f].name, i / 2 % 2, i % 2);
     pair_of("ch-breaker", &b);
     pair_of("ch-key", &b);
     pair_of("ch-flap", &b);
@@ -125,6 +145,8 @@ static void seed(void)
 
 /* ---- the table ---- */
 
+static int wrong;
+
 struct outcome {
     int status;
     int64_t ms;
@@ -150,51 +172,48 @@ static void expect_case(const struct dialect *d, const struct trouble *t, bool h
 {
     char id[64];
     struct customer c = customer_new("10");
-    const char *model = name_of(t, d->name, has_other);
+    const char *model = name_of(t, d->name, has_other, is_stream);
+    const struct end *end = end_of(t, has_other, is_stream);
     struct outcome o = ask_one(d, model, c.key, is_stream, id, sizeof(id));
-    int status = has_other ? (is_stream ? t->beside_stream.status : t->beside_whole.status)
-                           : (is_stream ? t->alone_stream.status : t->alone_whole.status);
-    int attempts = has_other ? (is_stream ? t->beside_stream.attempts : t->beside_whole.attempts)
-                             : (is_stream ? t->alone_stream.attempts : t->alone_whole.attempts);
-    const char *row = has_other ? (is_stream ? t->beside_stream.row : t->beside_whole.row)
-                                : (is_stream ? t->alone_stream.row : t->alone_whole.row);
-    int ms_max = has_other ? (is_stream ? t->beside_stream.ms_max : t->beside_whole.ms_max)
-                           : (is_stream ? t->alone_stream.ms_max : t->alone_whole.ms_max);
-    const char *seen_row = books_row(id, "status"), *seen_n = books_row(id, "attempts");
-    const char *cost = books_row(id, "cost"), *error = books_row(id, "error_code");
+    const char *row = books_row(id, "status"), *n = books_row(id, "attempts");
+    const char *cost = books_row(id, "cost");
     int64_t lost = sql_int("SELECT COUNT(*) FROM request_attempts WHERE request_id = '%s'", id);
-    printf("%-16s %-10s %-6s %-6s %3d %-6s %-12s %s %" PRId64 " %5" PRId64 " %s\n", d->name, t->name,
-           has_other ? "two" : "one", is_stream ? "stream" : "whole", o.status, seen_row, error,
-           seen_n, lost, o.ms, cost);
+    bool is_won = strcmp(row, "ok") == 0;
+    /* Anthropic's word for it */
+    int status = end->status == 503 && strcmp(d->name, "anthropic") == 0 ? 529 : end->status;
+    bool is_right = o.status == status && strcmp(row, end->row) == 0 &&
+                    atoi(n) == end->attempts && o.ms <= end->ms_max &&
+                    lost == end->attempts - is_won &&
+                    (strtod(cost, NULL) > 0) == (strcmp(row, "error") != 0);
+    printf("%-16s %-10s %-5s %-6s %3d %-6s %-12s %s %4" PRId64 " %5" PRId64 " %s%s\n", d->name,
+           t->name, has_other ? "two" : "one", is_stream ? "stream" : "whole", o.status, row,
+           books_row(id, "error_code"), n, lost, o.ms, cost, is_right ? "" : "  WRONG");
     fflush(stdout);
-    ck_assert_msg(o.status == status && strcmp(seen_row, row) == 0 && atoi(seen_n) == attempts,
-                  "%s %s, %s: expected %d %s %d", d->name, model, is_stream ? "stream" : "whole",
-                  status, row, attempts);
-    ck_assert_msg(o.ms <= ms_max, "%s: took %" PRId64 " ms", model, o.ms);
-    ck_assert_int_eq(lost, attempts - (strcmp(row, "ok") == 0 ? 1 : 0));
-    ck_assert_int_eq(strtod(cost, NULL) > 0, strcmp(row, "error") != 0);
+    wrong += !is_right;
 }
 
 static void expect_table(const struct dialect *d)
 {
-    printf("%-16s %-10s %-6s %-6s %3s %-6s %-12s %s %s %5s %s\n", "format", "channel", "of",
+    wrong = 0;
+    printf("%-16s %-10s %-5s %-6s %3s %-6s %-12s %s %s %5s %s\n", "format", "channel", "of",
            "answer", "got", "row", "error", "n", "lost", "ms", "cost");
     for (size_t i = 0; i < TROUBLES_N; i++)
         for (int has_other = 0; has_other < 2; has_other++)
             for (int is_stream = 1; is_stream >= 0; is_stream--)
                 expect_case(d, &troubles[i], has_other, is_stream);
+    ck_assert_msg(wrong == 0, "%d of the rows above are wrong", wrong);
     books_check();
 }
 
-START_TEST(each_trouble_of_a_chat_channel_ends_as_it_should)
+START_TEST(each_trouble_of_a_channel_ends_as_it_should)
 {
-    expect_table(&dialects[0]);
+    expect_table(&dialects[_i]);
 }
 END_TEST
 
 static void add(TCase *t)
 {
-    tcase_add_test(t, each_trouble_of_a_chat_channel_ends_as_it_should);
+    tcase_add_loop_test(t, each_trouble_of_a_channel_ends_as_it_should, 0, 4);
 }
 
 const struct suite_part part_channels = {"channels", seed, add};

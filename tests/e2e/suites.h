@@ -45,6 +45,6 @@ extern const struct suite_part part_channels; /* breakers, refused keys, limits,
 #define CHANNELS_CONFIG                                                                            \
     "breaker_failures = 4\nbreaker_open_ms = 1500\nbreaker_open_max_ms = 6000\n"                  \
     "key_probe_ms = 1500\nretry_after_max_ms = 2500\ncatalog_ms = 500\n"                          \
-    "between_bytes_ms = 1500\nfirst_byte_stream_ms = 1500\nfirst_byte_whole_ms = 1500\n"
+    "journal_segment_ms = 20\nbetween_bytes_ms = 1500\nfirst_byte_stream_ms = 1500\nfirst_byte_whole_ms = 1500\n"
 
 #endif
