@@ -16,6 +16,7 @@ static const struct ctl_command commands[] = {
     {"redeem",  "use",    "CODE ACCOUNT", 2, 2, NULL,                     "credit a code to an account",       ctl_redeem_use  },
     {"model",   "import", "FILE",         1, 1, ctl_model_import_options, "propose prices of LiteLLM's table",
      ctl_model_import                                                                                                          },
+    {"explain", NULL,     "",             0, 0, ctl_explain_options,      "what would come of a request",      ctl_explain     },
     {"upkeep",  NULL,     "",             0, 0, ctl_upkeep_options,       "do what is due; for cron",          ctl_upkeep      },
     {"ledger",  "check",  "",             0, 0, ctl_ledger_check_options,
      "do the books agree? 0, 1 no, 2 not checked",                                                             ctl_ledger_check},

@@ -36,6 +36,7 @@ struct reader {
     struct capability_list capabilities;
     struct unsealed *unsealed;
     size_t unsealed_n;
+    bool has_enabled; /* an admin has enabled a key that the gateway had disabled */
 };
 
 /* n zeroed elements; never NULL for n 0 and memory left. */
@@ -88,15 +89,15 @@ static const char *open_secret(struct reader *r, int64_t key_id, int64_t channel
 static const char sql_keys[] =
     "SELECT id, channel_id, secret, weight, status = 'disabled',"
     " GREATEST(COALESCE(TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(3), cooldown_until), 0),"
-    " IF(status = 'disabled', TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(3), probe_at), 0))"
+    " IF(status = 'disabled', TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(3), probe_at), 0)),"
+    " status = 'enabled' AND probe_at IS NOT NULL"
     " FROM channel_keys WHERE status = 'enabled' OR probe_at IS NOT NULL ORDER BY channel_id, id";
 
 /* The end of a secret that is long enough to give four characters away. */
 static void print_hint(char hint[CATALOG_KEY_HINT_SIZE], const char *secret)
 {
     size_t n = strlen(secret);
-    hint[0] = '\0';
-    if (n >= HINTED_BYTES)
+    if (n >= HINTED_BYTES) /* else it stays empty */
         (void)snprintf(hint, CATALOG_KEY_HINT_SIZE, "...%s", secret + n - 4);
 }
 
@@ -108,6 +109,7 @@ static void take_key(struct reader *r, const struct db_stmt *s, struct catalog_c
     k->is_disabled = db_col_i64(s, 4);
     if (wait_us > 0)
         k->ready_ms = r->snapshot->catalog.read_mono_ms + wait_us / 1000 + 1;
+    r->has_enabled = r->has_enabled || db_col_i64(s, 6);
     print_hint(k->hint, k->secret);
 }
 
@@ -389,6 +391,18 @@ static void seal_plain(struct reader *r)
     }
 }
 
+static const char sql_forget[] = "UPDATE channel_keys SET probe_at = NULL, probes = 0, "
+                                 "disabled_reason = NULL, disabled_at = NULL"
+                                 " WHERE status = 'enabled' AND probe_at IS NOT NULL";
+
+/* Else it would be tried again when the admin disables it for good. */
+static void forget_probes(struct reader *r)
+{
+    enum err e = r->has_enabled ? db_run(r->conn, sql_forget, NULL, 0, NULL) : ERR_OK;
+    if (e)
+        log_warn("channel_key_probe_not_forgotten", "error=%s", err_name(e));
+}
+
 /* ---- the whole ---- */
 
 static enum err read_tables(struct reader *r)
@@ -460,6 +474,7 @@ enum err snapshot_read(struct db *db, const uint8_t *seal_key, struct snapshot *
     if (!e) {
         alias_bind(&snapshot->catalog.aliases, kept_model, &r);
         seal_plain(&r);
+        forget_probes(&r);
     }
     db_give(db, r.conn);
     if (e) {

@@ -101,11 +101,16 @@ SET @provider = '$STACK_PROVIDER_URL/v1', @tls = 'https://127.0.0.1:$TLS_PORT/v1
 INSERT INTO accounts (name) VALUES ('bench');
 INSERT INTO ledger (account_id, kind, amount) SELECT id, 'recharge', 1000000 FROM accounts WHERE name = 'bench';
 INSERT INTO api_keys (account_id, name, key_hash) SELECT id, 'bench', UNHEX(SHA2('$KEY', 256)) FROM accounts WHERE name = 'bench';
-INSERT INTO models (name) VALUES ('bench'), ('bench-tls');
+INSERT INTO models (name) VALUES ('bench'), ('bench-tls'), ('bench-sick');
 INSERT INTO prices (model_id, unit, amount) SELECT id, 'input_token', 1.25 FROM models UNION ALL SELECT id, 'output_token', 10 FROM models;
 INSERT INTO channels (name, provider, base_url, allow_private) VALUES ('bench', 'demo', @provider, TRUE), ('bench-tls', 'demo', @tls, TRUE);
 INSERT INTO channel_keys (channel_id, secret) SELECT id, 'provider-key' FROM channels;
 INSERT INTO channel_models (channel_id, model_id) SELECT c.id, m.id FROM channels c JOIN models m ON m.name = c.name;
+INSERT INTO channels (name, provider, base_url, allow_private, priority) VALUES
+  ('sick-1', 'demo', @provider, TRUE, 10), ('sick-2', 'demo', @provider, TRUE, 10), ('sick-3', 'demo', @provider, TRUE, 0);
+INSERT INTO channel_keys (channel_id, secret) SELECT id, 'provider-key' FROM channels WHERE name LIKE 'sick-%';
+INSERT INTO channel_models (channel_id, model_id, upstream_name)
+  SELECT c.id, m.id, IF(c.priority > 0, 'bench-sick@status=500', 'bench') FROM channels c JOIN models m ON m.name = 'bench-sick' WHERE c.name LIKE 'sick-%';
 SQL
 }
 
@@ -117,6 +122,7 @@ write_body() {
 
 write_bodies() {
     write_body small.json bench 1000 tokens=10 ''
+    write_body sick.json bench-sick 1000 tokens=10 ''
     write_body big.json bench "$BIG_BYTES" tokens=10 ''
 }
 
@@ -250,6 +256,24 @@ measure_big_body() {
     row 'the same beyond what nginx adds, us' - "$beyond" - '< 300' "$beyond < 300"
 }
 
+# Two of three channels fail, and are tried first: against a model whose only channel works.
+measure_failing_channels() {
+    local i each
+    load --port "$STACK_PORT" --body "$DIR/sick.json" --connections 32 --seconds 0.5 >/dev/null
+    for ((i = 0; i < ROUNDS; i++)); do
+        one_round gateway 32 small.json well
+        one_round gateway 32 sick.json sick
+    done
+    heading "32 connections, two of three channels fail (here in the place of nginx: none does)"
+    for each in rps p50 p99; do
+        row "$each" "$(of "well.$each.gateway")" "$(of "sick.$each.gateway")" "$(ratio "$(of "sick.$each.gateway")" "$(of "well.$each.gateway")")"
+    done
+    row 'failed requests' "$(of well.failed.gateway)" "$(of sick.failed.gateway)" - none "$(of sick.failed.gateway) == 0"
+    each=$(ratio "$(of sick.rps.gateway)" "$(of well.rps.gateway)")
+    row 'requests with them, of those without' - - "$each" '>= 0.8' "$each >= 0.8"
+    row 'attempts that were lost' - "$(echo 'SELECT COUNT(*) FROM request_attempts;' | stack_sql --quick)" -
+}
+
 # ---- streams ----
 
 # one_stream_run SIDE STREAMS - JSON of the load generator with "pss_kb", the gateway's most memory while it ran, and "cpu_us", what the
@@ -353,6 +377,7 @@ main() {
     IDLE_PSS=$(memory_of gateway Pss)
     measure_requests
     measure_big_body
+    measure_failing_channels
     measure_streams
     measure_process
     printf '\nmeasured in %d s\n' $((SECONDS - begin))

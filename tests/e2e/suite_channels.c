@@ -12,9 +12,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-enum { CASES_MAX = 32, CONVERSATIONS = 10, TURNS = 6, SQL_TAKES_MS = 1200 };
+enum { CONVERSATIONS = 10, TURNS = 6, SQL_TAKES_MS = 1200, SAID_SIZE = 8192 };
 
 /* How a request ends: what the client gets, how often was asked, the row's status, the time. */
 struct end {
@@ -119,6 +120,10 @@ static void seed(void)
             seed_trouble(&troubles[i / 4], dialects[f].name, i / 2 % 2, i % 2);
     pair_of("ch-breaker", &b);
     pair_of("ch-key", &b);
+    pair_of("ch-explain", &b);
+    pair_of("ch-health", &b);
+    sql_run("UPDATE channel_models SET upstream_name = 'ch-health-up@status=503' WHERE channel_id = "
+            "(SELECT id FROM channels WHERE name = 'ch-health-a')");
     pair_of("ch-admin", &b);
     pair_of("ch-flap", &b);
     pair_of("ch-group", &b);
@@ -438,6 +443,78 @@ START_TEST(a_conversation_stays_on_its_channel_however_it_is_named)
 }
 END_TEST
 
+/* ---- what admins look at ---- */
+
+static void explain(const char *key_id, const char *model, char *said, size_t size)
+{
+    const char *path = stack_path("explain.out");
+    const char *const argv[] = {stack_built("aipassctl"),
+                                "explain",
+                                "--config",
+                                stack_path("aipass.conf"),
+                                "--key",
+                                key_id,
+                                "--model",
+                                model,
+                                NULL};
+    int status = 0;
+    pid_t pid = spawn_start(argv, path);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    FILE *f = fopen(path, "re");
+    ck_assert(f != NULL);
+    said[fread(said, 1, size - 1, f)] = 0;
+    fclose(f);
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "explain: %s", said);
+}
+
+static void expect_said(const char *said, const char *text)
+{
+    ck_assert_msg(strstr(said, text) != NULL, "not said: %s\nin: %s", text, said);
+}
+
+START_TEST(explain_tells_the_order_what_is_skipped_and_the_money)
+{
+    static char said[SAID_SIZE];
+    struct customer c = customer_new("10");
+    const char *key = http_printf("%" PRId64, c.key_id);
+    sql_run("UPDATE channels SET status = 'draining' WHERE name = 'ch-explain-b'");
+    explain(key, "ch-explain", said, sizeof(said));
+    expect_said(said, "balance: 10.000000000 USD");
+    expect_said(said, "price of input_token: 1.250000000 USD");
+    expect_said(said, "1. ch-explain-a, key ");
+    expect_said(said, "skipped: ch-explain-b, key ");
+    expect_said(said, "the channel is draining");
+    sql_run("UPDATE channel_keys SET status = 'disabled' WHERE channel_id = (SELECT id FROM channels "
+            "WHERE name = 'ch-explain-a')");
+    sql_run("UPDATE api_keys SET status = 'revoked' WHERE id = %" PRId64, c.key_id);
+    explain(c.key, "ch-explain", said, sizeof(said));
+    expect_said(said, "none: requests are answered with 503");
+    expect_said(said, "REFUSED: the key is revoked");
+    expect_said(said, "its key is disabled");
+    explain(key, "ch-none", said, sizeof(said));
+    expect_said(said, "REFUSED: no enabled model");
+}
+END_TEST
+
+START_TEST(the_view_of_health_tells_what_was_lost)
+{
+    struct customer c = customer_new("10");
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(ask_chat_of("ch-health", c.key, "tokens=1").status, 200);
+    ck_assert_str_eq(sql_text("SELECT CONCAT_WS(' ', answered, lost, lost_percent, last_error, "
+                              "keys_usable) FROM v_channel_health WHERE channel = 'ch-health-a'"),
+                     "0 2 100.0 up_status 503 1");
+    ck_assert_str_eq(sql_text("SELECT CONCAT_WS(' ', answered, lost, lost_percent) FROM "
+                              "v_channel_health WHERE channel = 'ch-health-b'"),
+                     "2 0 0.0");
+    ck_assert_str_eq(
+        sql_text("SELECT CONCAT_WS(' ', n, a.status, error, key_hint, a.connect_ms IS NOT NULL, "
+                 "ABS(TIMESTAMPDIFF(SECOND, a.created_at, UTC_TIMESTAMP())) < 60) FROM request_attempts "
+                 "a JOIN channels c ON c.id = a.channel_id WHERE c.name = 'ch-health-a' LIMIT 1"),
+        "1 503 up_status ...th-a 1 1");
+}
+END_TEST
+
 static void add(TCase *t)
 {
     tcase_add_test(t, a_channel_that_fails_in_a_row_is_left_alone_and_taken_back_when_it_works);
@@ -449,6 +526,8 @@ static void add(TCase *t)
     tcase_add_test(t, a_private_address_is_refused_unless_allowed);
     tcase_add_test(t, a_channel_has_headers_statuses_and_an_account_of_its_own);
     tcase_add_test(t, a_conversation_stays_on_its_channel_however_it_is_named);
+    tcase_add_test(t, explain_tells_the_order_what_is_skipped_and_the_money);
+    tcase_add_test(t, the_view_of_health_tells_what_was_lost);
     tcase_add_loop_test(t, each_trouble_of_a_channel_ends_as_it_should, 0, 4);
 }
 
