@@ -39,7 +39,6 @@ struct reader {
     bool has_enabled; /* an admin has enabled a key that the gateway had disabled */
 };
 
-/* n zeroed elements; never NULL for n 0 and memory left. */
 static void *array_of(struct reader *r, size_t n, size_t size)
 {
     return arena_alloc(r->arena, (n ? n : 1) * size);
@@ -371,7 +370,7 @@ static enum err read_overrides(struct reader *r)
 
 static const char sql_seal[] = "UPDATE channel_keys SET secret = ? WHERE id = ? AND secret = ?";
 
-/* What fails here is tried again at the next reading. */
+/* What fails is tried again at the next reading. */
 static void seal_plain(struct reader *r)
 {
     for (size_t i = 0; r->seal_key && i < r->unsealed_n; i++) {

@@ -64,7 +64,7 @@ static void begin_stream(struct attempt *a)
 static enum err release_opening(struct attempt *a)
 {
     enum err e = ERR_OK;
-    a->spec->ping_ms = a->answer->app->config->ping_ms;
+    a->spec.ping_ms = a->answer->app->config->ping_ms;
     if (a->opening.n > 0)
         e = response_write(a->answer->req, buf_slice(&a->opening));
     buf_clear(&a->opening);
@@ -98,8 +98,8 @@ static bool hold_opening(struct attempt *a, struct slice bytes)
     if (a->answer->is_begun || a->reader.has_content ||
         buf_append_slice(&a->opening, bytes) != ERR_OK)
         return false;
-    if (a->spec->ping_ms > OPENING_MS)
-        a->spec->ping_ms = OPENING_MS;
+    if (a->spec.ping_ms > OPENING_MS)
+        a->spec.ping_ms = OPENING_MS;
     return true;
 }
 
@@ -286,9 +286,10 @@ static enum err write_body(struct attempt *a, struct splice *body)
     return e == ERR_OK ? tell_drops(answer->req, translation_drops(a->translation)) : e;
 }
 
-static enum err fill_spec(struct attempt *a, struct splice *body, struct transfer_spec *spec)
+static enum err fill_spec(struct attempt *a, struct splice *body)
 {
     const struct answer *answer = a->answer;
+    struct transfer_spec *spec = &a->spec;
     bool is_stream = answer->in->is_stream;
     enum err e = write_body(a, body);
     if (e != ERR_OK)
@@ -409,14 +410,12 @@ enum err attempt_run(struct attempt *a, struct slice *body)
         return e;
     fill_reader(a);
     struct splice splice;
-    struct transfer_spec spec;
-    e = fill_spec(a, &splice, &spec);
+    e = fill_spec(a, &splice);
     if (e != ERR_OK)
         return e;
     note_attempt(a);
-    a->spec = &spec;
     a->is_asked = true;
-    e = transfer_run(answer->app->transfers, &spec, &a->result);
+    e = transfer_run(answer->app->transfers, &a->spec, &a->result);
     e = finish(a, e);
     *body = a->body;
     if (e != ERR_OK)

@@ -47,9 +47,9 @@ struct attempt {
     /* events that open an answer and say nothing yet: kept until content comes, or for a second, so
      * that an error right behind them can still move to another channel */
     struct buf opening;
-    struct transfer_spec *spec; /* of the running exchange */
-    int64_t retry_after_ms;     /* -1: none */
-    int64_t reset_ms; /* until a used up limit of the provider is whole again; -1: not told */
+    struct transfer_spec spec;
+    int64_t retry_after_ms; /* -1: none */
+    int64_t reset_ms;       /* until a used up limit of the provider is whole again; -1: not told */
     int64_t started_wall_ms;
     bool is_asked; /* the provider was: result is filled */
     struct transfer_result result;

@@ -192,7 +192,7 @@ END_TEST
 START_TEST(turns_of_conversations_stay_and_only_those_of_a_failed_channel_move)
 {
     struct candidate c[4] = {channel(1, 1), channel(2, 1), channel(3, 1), channel(4, 1)};
-    size_t first[50], stayed = 0, moved = 0, turn;
+    size_t first[50] = {0}, stayed = 0, moved = 0, turn;
 
     for (turn = 0; turn < 1000; turn++) {
         size_t at = select_next(c, 4, conversation(turn % 50));
