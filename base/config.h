@@ -55,6 +55,9 @@ struct config {
     int64_t hold_output_max;      /* tokens of output held for a stream at first */
     int64_t hold_output_min;      /* fewer affordable tokens than this: refused */
 
+    /* limits */
+    int64_t queue_ms; /* how long a request waits for one of its limit's running ones to end */
+
     /* providers */
     int64_t attempts_max;
     int64_t retry_after_max_ms;    /* the only channel is waited for up to this in a request */
@@ -75,6 +78,10 @@ struct config {
     int64_t answer_max_bytes; /* a whole answer's body */
     int64_t event_max_bytes;  /* one event of a stream */
     int64_t handles_idle_max; /* idle provider connections kept by a process */
+    bool fetch_urls;          /* clients' URLs are fetched for providers that take bytes only */
+    int64_t fetch_bytes_max;  /* of all that one request has fetched */
+    int64_t fetch_ms;         /* ... the time for it */
+    int64_t fetch_count_max;  /* ... and how many URLs */
     char *tls_ca_file;        /* more trusted CAs for providers; "" = the system's */
 
     /* the rest */

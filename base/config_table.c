@@ -122,6 +122,11 @@ const struct setting settings[] = {
         "A request that cannot afford this many tokens of output is refused. Not above\n"
         "hold_output_max.")},
 
+    {GROUP("Limits"),
+     COUNT(queue_ms, 0, 5 * MINUTE_MS, "0",
+        "A request above a limit of concurrent requests waits this long for another one to end\n"
+        "before it is refused. 0: refused at once.")},
+
     {GROUP("Providers"),
      COUNT(attempts_max, 1, 16, "3",
         "Attempts for one request: at other channels, or at the only one when its provider says\n"
@@ -166,6 +171,17 @@ const struct setting settings[] = {
         "One event of a stream.")},
     {COUNT(handles_idle_max, 0, 4096, "128",
         "Idle connections to providers kept by a process.")},
+    {.name = "fetch_urls", .type = TYPE_CHOICE, .words = "off on",
+     .at = offsetof(struct config, fetch_urls), .initial = "off",
+     .help =
+        "Images and documents that a client sends by URL, where the provider takes bytes only:\n"
+        "refused, or fetched by the gateway (https, port 443, public addresses, no redirects)."},
+    {BYTES(fetch_bytes_max, K, G, "20971520",
+        "All that one request may have fetched.")},
+    {COUNT(fetch_ms, 100, HOUR_MS, "10000",
+        "How long the fetches of one request may take together.")},
+    {COUNT(fetch_count_max, 1, 1000, "20",
+        "URLs fetched for one request.")},
     {TEXT(tls_ca_file, "",
         "PEM file of more trusted authorities. Empty: the system's only.")},
 

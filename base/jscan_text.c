@@ -287,7 +287,7 @@ static size_t write_escape(char *dst, unsigned char c)
 
 enum err jscan_escape_inside(struct buf *b, struct slice text)
 {
-    const char *p = text.p, *end = p + text.n;
+    const char *p = text.n ? text.p : "", *end = p + text.n;
     enum err e = ERR_OK;
 
     while (p < end && !e) {

@@ -1,6 +1,7 @@
 #include "ctl/ctl.h"
 
 #include "base/err.h"
+#include "ctl/ctl_help.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -8,25 +9,58 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct ctl_command commands[] = {
-    {"migrate", NULL,     "",             0, 0, ctl_migrate_options,      "update the schema",                 ctl_migrate     },
-    {"config",  "print",  "",             0, 0, NULL,                     "print all settings",                ctl_config_print},
-    {"redeem",  "create", "",             0, 0, ctl_redeem_options,       "make redeem codes, shown once",
-     ctl_redeem_create                                                                                                         },
-    {"redeem",  "use",    "CODE ACCOUNT", 2, 2, NULL,                     "credit a code to an account",       ctl_redeem_use  },
-    {"model",   "import", "FILE",         1, 1, ctl_model_import_options, "propose prices of LiteLLM's table",
-     ctl_model_import                                                                                                          },
-    {"explain", NULL,     "",             0, 0, ctl_explain_options,      "what would come of a request",      ctl_explain     },
-    {"upkeep",  NULL,     "",             0, 0, ctl_upkeep_options,       "do what is due; for cron",          ctl_upkeep      },
-    {"ledger",  "check",  "",             0, 0, ctl_ledger_check_options,
-     "do the books agree? 0, 1 no, 2 not checked",                                                             ctl_ledger_check},
+/* clang-format off */
+const struct ctl_command ctl_commands[] = {
+    /* noun        verb       words               min max  options                      help                                            run */
+    {"account",    "list",    "",                  0,  0,  ctl_account_list_options,    "accounts with their balances",                 ctl_account_list   },
+    {"account",    "show",    "ACCOUNT",           1,  1,  ctl_key_list_options,        "one of them",                                  ctl_account_show   },
+    {"account",    "create",  "ACCOUNT",           1,  1,  ctl_account_options,         "make one",                                     ctl_account_create },
+    {"account",    "set",     "ACCOUNT",           1,  1,  ctl_account_options,         "change what the options name",                 ctl_account_set    },
+    {"account",    "enable",  "ACCOUNT",           1,  1,  ctl_account_status_options,  "its keys work again",                          ctl_account_enable },
+    {"account",    "disable", "ACCOUNT",           1,  1,  ctl_account_status_options,  "every key of it is refused",                   ctl_account_disable},
+    {"key",        "list",    "[ACCOUNT]",         0,  1,  ctl_key_list_options,        "keys, by their hints",                         ctl_key_list       },
+    {"key",        "create",  "ACCOUNT",           1,  1,  ctl_key_options,             "make a key, shown once on stdout",             ctl_key_create     },
+    {"key",        "set",     "KEY",               1,  1,  ctl_key_options,             "change what the options name; KEY: its number", ctl_key_set       },
+    {"key",        "enable",  "KEY",               1,  1,  ctl_key_status_options,      "it works again",                               ctl_key_enable     },
+    {"key",        "disable", "KEY",               1,  1,  ctl_key_status_options,      "it is refused",                                ctl_key_disable    },
+    {"key",        "revoke",  "KEY",               1,  1,  ctl_key_status_options,      "it is refused for good",                       ctl_key_revoke     },
+    {"key",        "rotate",  "KEY",               1,  1,  ctl_key_rotate_options,      "a new one with its limits; the old one ends",  ctl_key_rotate     },
+    {"recharge",   "list",    "[ACCOUNT]",         0,  1,  ctl_recharge_list_options,   "payments and corrections, newest first",       ctl_recharge_list  },
+    {"recharge",   "add",     "ACCOUNT USD",       2,  2,  ctl_recharge_options,        "put money on an account",                      ctl_recharge_add   },
+    {"redeem",     "create",  "",                  0,  0,  ctl_redeem_options,          "make redeem codes, shown once",                ctl_redeem_create  },
+    {"redeem",     "use",     "CODE ACCOUNT",      2,  2,  NULL,                        "credit a code to an account",                  ctl_redeem_use     },
+    {"channel",    "list",    "",                  0,  0,  ctl_channel_list_options,    "provider endpoints",                           ctl_channel_list   },
+    {"channel",    "add",     "CHANNEL URL",       2,  2,  ctl_channel_options,         "make one: https://api.openai.com/v1",          ctl_channel_add    },
+    {"channel",    "key",     "CHANNEL",           1,  1,  ctl_channel_change_options,  "give it a provider's key, from stdin",         ctl_channel_key    },
+    {"channel",    "serve",   "CHANNEL MODEL...",  2,  8,  ctl_channel_serve_options,   "let it serve models",                          ctl_channel_serve  },
+    {"channel",    "enable",  "CHANNEL",           1,  1,  ctl_channel_change_options,  "it takes requests",                            ctl_channel_enable },
+    {"channel",    "drain",   "CHANNEL",           1,  1,  ctl_channel_change_options,  "no new requests; running ones end",            ctl_channel_drain  },
+    {"channel",    "disable", "CHANNEL",           1,  1,  ctl_channel_change_options,  "no new requests",                              ctl_channel_disable},
+    {"model",      "list",    "[PATTERN]",         0,  1,  ctl_model_list_options,      "models, their prices and channels",            ctl_model_list     },
+    {"model",      "add",     "MODEL",             1,  1,  ctl_model_options,           "make one",                                     ctl_model_add      },
+    {"model",      "enable",  "MODEL",             1,  1,  ctl_model_status_options,    "sell it",                                      ctl_model_enable   },
+    {"model",      "disable", "MODEL",             1,  1,  ctl_model_status_options,    "clients no longer see it",                     ctl_model_disable  },
+    {"model",      "import",  "FILE",              1,  1,  ctl_model_import_options,    "propose models and prices of LiteLLM's table", ctl_model_import   },
+    {"price",      "list",    "[PATTERN]",         0,  1,  ctl_price_list_options,      "prices in force",                              ctl_price_list     },
+    {"price",      "set",     "MODEL UNIT USD",    3,  3,  ctl_price_options,           "price of a million tokens, or of one request", ctl_price_set      },
+    {"log",        "list",    "",                  0,  0,  ctl_log_list_options,        "requests, newest first",                       ctl_log_list       },
+    {"log",        "show",    "REQUEST_ID",        1,  1,  ctl_log_show_options,        "all that is known of one",                     ctl_log_show       },
+    {"log",        "export",  "",                  0,  0,  ctl_log_export_options,      "all requests, oldest first",                   ctl_log_export     },
+    {"ledger",     "check",   "",                  0,  0,  ctl_ledger_check_options,    "do the books agree? 0, 1 no, 2 not checked",   ctl_ledger_check   },
+    {"migrate",    NULL,      "",                  0,  0,  ctl_migrate_options,         "update the schema",                            ctl_migrate        },
+    {"upkeep",     NULL,      "",                  0,  0,  ctl_upkeep_options,          "do what is due; for cron",                     ctl_upkeep         },
+    {"explain",     NULL,      "",                   0,  0,  ctl_explain_options,         "what would come of a request, and why",        ctl_explain        },
+    {"doctor",     NULL,      "",                  0,  0,  ctl_doctor_options,          "check everything, and tell how to mend it",    ctl_doctor         },
+    {"config",     "print",   "",                  0,  0,  NULL,                        "print all settings",                           ctl_config_print   },
+    {"completion", NULL,      "SHELL",             1,  1,  NULL,                        "completion for bash, zsh or fish",             ctl_completion     },
+    {"manual",     NULL,      "",                  0,  0,  NULL,                        "the commands of aipassctl(1), in Markdown",    ctl_manual         },
+    {NULL,         NULL,      NULL,                0,  0,  NULL,                        NULL,                                           NULL               },
 };
+/* clang-format on */
 
-#define COMMANDS_N (sizeof(commands) / sizeof(commands[0]))
-
-static const struct ctl_option common_options[] = {
+const struct ctl_option ctl_common_options[] = {
     {"config",  "FILE", "read this aipass.conf"},
-    {"help",    NULL,   "print this text"      },
+    {"help",    NULL,   "print a help text"    },
     {"version", NULL,   "print the version"    },
     {NULL,      NULL,   NULL                   },
 };
@@ -59,37 +93,7 @@ enum ctl_exit ctl_fail(const char *fmt, ...)
     return CTL_FAILED;
 }
 
-/* ---- help ---- */
-
-static void print_option(FILE *out, const struct ctl_option *o)
-{
-    char left[64];
-    snprintf(left, sizeof(left), "%s%s%s%s", o->name[1] ? "--" : "-", o->name, o->value ? " " : "",
-             o->value ? o->value : "");
-    fprintf(out, "      %-22s %s\n", left, o->help);
-}
-
-static void print_command(FILE *out, const struct ctl_command *c)
-{
-    char left[96];
-    snprintf(left, sizeof(left), "%s%s%s%s%s", c->noun, c->verb ? " " : "", c->verb ? c->verb : "",
-             c->words[0] ? " " : "", c->words);
-    fprintf(out, "  %-26s %s\n", left, c->help);
-    for (const struct ctl_option *o = c->options; o && o->name; o++)
-        print_option(out, o);
-}
-
-static void print_help(FILE *out)
-{
-    fputs("aipassctl - administers AIPass Hub\n\nusage: aipassctl COMMAND [OPTIONS]\n\ncommands:\n",
-          out);
-    for (size_t i = 0; i < COMMANDS_N; i++)
-        print_command(out, &commands[i]);
-    fputs("\noptions of every command:\n", out);
-    for (const struct ctl_option *o = common_options; o->name; o++)
-        print_option(out, o);
-    fputs("\nIt ends with 0 (done), 1 (failed) or 2 (called wrongly).\n", out);
-}
+/* ---- what it was called with ---- */
 
 static __attribute__((format(printf, 1, 2))) enum ctl_exit usage(const char *fmt, ...)
 {
@@ -101,8 +105,6 @@ static __attribute__((format(printf, 1, 2))) enum ctl_exit usage(const char *fmt
     va_end(args);
     return CTL_USAGE;
 }
-
-/* ---- what it was called with ---- */
 
 static const struct ctl_option *option_find(const struct ctl_option *o, const char *name, size_t n)
 {
@@ -120,7 +122,7 @@ static enum ctl_exit take_option(const struct ctl_command *c, char **argv, int *
 {
     const char *name = argv[*at] + (argv[*at][1] == '-' ? 2 : 1), *equals = strchr(name, '=');
     size_t n = equals ? (size_t)(equals - name) : strlen(name);
-    const struct ctl_option *o = option_find(common_options, name, n);
+    const struct ctl_option *o = option_find(ctl_common_options, name, n);
     if (!o && c)
         o = option_find(c->options, name, n);
     if (!o)
@@ -145,7 +147,8 @@ static enum ctl_exit take_args(const struct ctl_command *c, char **argv, struct 
 {
     for (int i = 0; argv[i]; i++) {
         bool is_long = argv[i][0] == '-' && argv[i][1] == '-' && argv[i][2];
-        bool is_letter = argv[i][0] == '-' && argv[i][1] != '-' && argv[i][1] && !argv[i][2];
+        bool is_letter = argv[i][0] == '-' && argv[i][1] != '-' && argv[i][1] && !argv[i][2] &&
+                         !(argv[i][1] >= '0' && argv[i][1] <= '9');
         if (is_long || is_letter) {
             enum ctl_exit e = take_option(c, argv, &i, args);
             if (e)
@@ -163,8 +166,7 @@ static enum ctl_exit take_args(const struct ctl_command *c, char **argv, struct 
 /* The command that the first words of argv name; *used: how many words that were. */
 static const struct ctl_command *find_command(char **argv, int *used)
 {
-    for (size_t i = 0; i < COMMANDS_N; i++) {
-        const struct ctl_command *c = &commands[i];
+    for (const struct ctl_command *c = ctl_commands; c->noun; c++) {
         if (!argv[0] || strcmp(argv[0], c->noun))
             continue;
         if (c->verb && (!argv[1] || strcmp(argv[1], c->verb)))
@@ -175,6 +177,33 @@ static const struct ctl_command *find_command(char **argv, int *used)
     return NULL;
 }
 
+static enum ctl_exit help(const struct ctl_command *c, const struct ctl_args *args)
+{
+    if (c)
+        ctl_help_command(c);
+    else if (!ctl_help_noun(args->words[0]))
+        ctl_help_all();
+    return CTL_OK;
+}
+
+/* Neither noun nor verb is known, or one of them is missing. */
+static enum ctl_exit refuse(const struct ctl_args *args)
+{
+    const char *noun = args->words[0], *verb = args->words[1];
+    bool is_noun = false;
+    if (!noun)
+        return usage("which command?");
+    for (const struct ctl_command *c = ctl_commands; c->noun; c++)
+        is_noun |= !strcmp(c->noun, noun);
+    const char *nearest =
+        is_noun && !verb ? NULL : ctl_help_nearest(is_noun ? noun : NULL, is_noun ? verb : noun);
+    if (is_noun && !verb)
+        return usage("%s what?", noun);
+    return usage("there is no command \"%s%s%s\"%s%s%s", noun, is_noun ? " " : "",
+                 is_noun ? verb : "", nearest ? "; did you mean " : "", nearest ? nearest : "",
+                 nearest ? "?" : "");
+}
+
 static enum ctl_exit run(char **argv)
 {
     struct ctl_args args = {0};
@@ -183,17 +212,14 @@ static enum ctl_exit run(char **argv)
     enum ctl_exit e = take_args(c, argv + used, &args);
     if (e)
         return e;
-    if (ctl_value(&args, "help")) {
-        print_help(stdout);
-        return CTL_OK;
-    }
+    if (ctl_value(&args, "help"))
+        return help(c, &args);
     if (ctl_value(&args, "version")) {
         puts("aipassctl " AIPASS_VERSION);
         return CTL_OK;
     }
     if (!c)
-        return args.words_n ? usage("there is no command \"%s\"", args.words[0])
-                            : usage("which command?");
+        return refuse(&args);
     if (args.words_n < c->words_min || args.words_n > c->words_max)
         return usage("%s%s%s takes: %s", c->noun, c->verb ? " " : "", c->verb ? c->verb : "",
                      c->words[0] ? c->words : "no words");

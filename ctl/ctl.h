@@ -18,6 +18,9 @@ enum ctl_exit {
     /* ledger check, as diff does: */
     CTL_DIFFERENT = 1,
     CTL_NOT_CHECKED = 2,
+    /* doctor: */
+    CTL_WARNINGS = 1,
+    CTL_ERRORS = 2,
 };
 
 /* One option of a command. */
@@ -71,6 +74,62 @@ enum ctl_exit ctl_config_print(const struct ctl_args *args);
 extern const struct ctl_option ctl_redeem_options[];
 enum ctl_exit ctl_redeem_create(const struct ctl_args *args);
 enum ctl_exit ctl_redeem_use(const struct ctl_args *args);
+extern const struct ctl_option ctl_account_list_options[];
+extern const struct ctl_option ctl_account_options[];
+extern const struct ctl_option ctl_account_status_options[];
+enum ctl_exit ctl_account_list(const struct ctl_args *args);
+enum ctl_exit ctl_account_show(const struct ctl_args *args);
+enum ctl_exit ctl_account_create(const struct ctl_args *args);
+enum ctl_exit ctl_account_set(const struct ctl_args *args);
+enum ctl_exit ctl_account_enable(const struct ctl_args *args);
+enum ctl_exit ctl_account_disable(const struct ctl_args *args);
+extern const struct ctl_option ctl_key_list_options[];
+extern const struct ctl_option ctl_key_options[];
+extern const struct ctl_option ctl_key_status_options[];
+extern const struct ctl_option ctl_key_rotate_options[];
+enum ctl_exit ctl_key_list(const struct ctl_args *args);
+enum ctl_exit ctl_key_create(const struct ctl_args *args);
+enum ctl_exit ctl_key_set(const struct ctl_args *args);
+enum ctl_exit ctl_key_enable(const struct ctl_args *args);
+enum ctl_exit ctl_key_disable(const struct ctl_args *args);
+enum ctl_exit ctl_key_revoke(const struct ctl_args *args);
+enum ctl_exit ctl_key_rotate(const struct ctl_args *args);
+extern const struct ctl_option ctl_recharge_list_options[];
+extern const struct ctl_option ctl_recharge_options[];
+enum ctl_exit ctl_recharge_list(const struct ctl_args *args);
+enum ctl_exit ctl_recharge_add(const struct ctl_args *args);
+extern const struct ctl_option ctl_channel_list_options[];
+extern const struct ctl_option ctl_channel_options[];
+extern const struct ctl_option ctl_channel_change_options[];
+extern const struct ctl_option ctl_channel_serve_options[];
+enum ctl_exit ctl_channel_list(const struct ctl_args *args);
+enum ctl_exit ctl_channel_add(const struct ctl_args *args);
+enum ctl_exit ctl_channel_key(const struct ctl_args *args);
+enum ctl_exit ctl_channel_serve(const struct ctl_args *args);
+enum ctl_exit ctl_channel_enable(const struct ctl_args *args);
+enum ctl_exit ctl_channel_drain(const struct ctl_args *args);
+enum ctl_exit ctl_channel_disable(const struct ctl_args *args);
+extern const struct ctl_option ctl_model_list_options[];
+extern const struct ctl_option ctl_model_options[];
+extern const struct ctl_option ctl_model_status_options[];
+enum ctl_exit ctl_model_list(const struct ctl_args *args);
+enum ctl_exit ctl_model_add(const struct ctl_args *args);
+enum ctl_exit ctl_model_enable(const struct ctl_args *args);
+enum ctl_exit ctl_model_disable(const struct ctl_args *args);
+extern const struct ctl_option ctl_price_list_options[];
+extern const struct ctl_option ctl_price_options[];
+enum ctl_exit ctl_price_list(const struct ctl_args *args);
+enum ctl_exit ctl_price_set(const struct ctl_args *args);
+extern const struct ctl_option ctl_log_list_options[];
+extern const struct ctl_option ctl_log_show_options[];
+extern const struct ctl_option ctl_log_export_options[];
+enum ctl_exit ctl_log_list(const struct ctl_args *args);
+enum ctl_exit ctl_log_show(const struct ctl_args *args);
+enum ctl_exit ctl_log_export(const struct ctl_args *args);
+extern const struct ctl_option ctl_doctor_options[];
+enum ctl_exit ctl_doctor(const struct ctl_args *args);
+enum ctl_exit ctl_completion(const struct ctl_args *args);
+enum ctl_exit ctl_manual(const struct ctl_args *args);
 extern const struct ctl_option ctl_model_import_options[];
 enum ctl_exit ctl_model_import(const struct ctl_args *args);
 extern const struct ctl_option ctl_explain_options[];

@@ -112,12 +112,16 @@ static enum err skip_spares(struct money *m, const char *dir, const struct numbe
     return ERR_OK;
 }
 
-static enum err replay_one(struct money *m, const char *id, const char *dir, uint64_t number)
+/* last: the position as we know it. */
+static enum err replay_one(struct money *m, const char *id, const char *dir, uint64_t number,
+                           uint64_t last)
 {
     struct flush_source src = {.process = id, .dir = dir, .number = number, .previous = number - 1};
     enum err e = ERR_RANGE;
     /* All before it that is left was flushed already: a gap stays a gap. */
     for (int i = 0; i < GAP_TRIES && e == ERR_RANGE; i++) {
+        if (i && src.position < last)
+            return ERR_DB_RETRY; /* the database has lost what we flushed: all of it again, in the next pass */
         if (i) {
             log_error("journal_gap", "process=%s position=%llu segment=%llu", id,
                       (unsigned long long)src.position, (unsigned long long)number);
@@ -143,7 +147,7 @@ static enum err replay(struct money *m, const char *id, const char *dir, uint64_
     for (size_t i = 0; !e && i < n; i++) {
         if (all.p[i] <= position)
             continue;
-        e = replay_one(m, id, dir, all.p[i]);
+        e = replay_one(m, id, dir, all.p[i], *last);
         *last = all.p[i];
     }
     free(all.p);
@@ -174,8 +178,16 @@ static enum err drop_known(struct money *m, struct segment_rows *r)
     return e;
 }
 
+/* A database that has lost commits meanwhile gets them again in the next pass. */
+static enum err check_position(struct money *m, const char *id, uint64_t last)
+{
+    uint64_t position = 0;
+    enum err e = m->ops.db.position(m->ops.db.self, id, &position);
+    return !e && position < last ? ERR_DB_RETRY : e;
+}
+
 /* What was running becomes one more segment, and that is flushed like any other: whoever finds it after a crash of ours flushes it, and finds no slot without a row. */
-static enum err close_slots(struct money *m, const char *id, const char *dir, uint64_t last)
+static enum err close_slots(struct money *m, const char *id, const char *dir, uint64_t *last)
 {
     char path[SPOOL_PATH_MAX];
     struct segment_rows r;
@@ -191,14 +203,19 @@ static enum err close_slots(struct money *m, const char *id, const char *dir, ui
     atomic_fetch_add(&m->rejected_rows, added);
     if (!e)
         e = drop_known(m, &r);
+    if (!e && r.n)
+        e = check_position(
+            m, id,
+            *last); /* of requests whose rows were lost meanwhile, the close lines come again */
     for (size_t i = 0; !e && i < r.n; i++) {
         if (r.rows[i].status == USAGE_INTERRUPTED)
             r.rows[i].http_status = 0;
     }
     if (!e && r.n) {
-        e = segment_write(&m->ops, dir, last + 1, r.rows, r.n);
+        e = segment_write(&m->ops, dir, *last + 1, r.rows, r.n);
         if (!e)
-            e = replay_one(m, id, dir, last + 1);
+            e = replay_one(m, id, dir, *last + 1, *last);
+        ++*last;
         if (!e)
             log_warn("adopt_interrupted", "process=%s requests=%zu", id, r.n);
     }
@@ -210,16 +227,20 @@ static enum err close_slots(struct money *m, const char *id, const char *dir, ui
 
 static enum err adopt_locked(struct money *m, const char *id, struct spool *s)
 {
-    uint64_t last = 0;
+    uint64_t last = 0, generation = m->ops.db.generation(m->ops.db.self);
     FAULT("k11"); /* before, between and after the steps */
     enum err e = replay(m, id, s->dir, &last);
     FAULT("k11");
     if (!e)
-        e = close_slots(m, id, s->dir, last);
+        e = close_slots(m, id, s->dir, &last);
     FAULT("k11");
+    if (!e)
+        e = check_position(m, id, last);
     if (!e)
         e = m->ops.db.end(m->ops.db.self, id);
     FAULT("k11");
+    if (!e && m->ops.db.generation(m->ops.db.self) != generation)
+        e = ERR_DB_RETRY;
     if (!e)
         e = spool_retire(&m->ops, m->config->spool_dir, id, s);
     FAULT("k11");
@@ -253,7 +274,11 @@ static bool is_ours_to_look_at(struct money *m, const char *dir, const char *ins
 /* What a dead process has begun to remove, or to make. */
 static void sweep(struct money *m, const char *name)
 {
+    const struct money_disk_ops *d = &m->ops.disk;
     bool is_done = strncmp(name, SPOOL_DONE, strlen(SPOOL_DONE)) == 0;
+    /* Whoever gave it this name may have died before that was durable: a power cut would bring the journal back, and its position would be gone. */
+    if (is_done && d->sync_dir(d->self, m->config->spool_dir))
+        return;
     if (!is_done || m->ops.db.forget(m->ops.db.self, name + strlen(SPOOL_DONE)) == ERR_OK)
         spool_sweep(&m->ops, m->config->spool_dir, name);
 }

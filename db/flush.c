@@ -74,20 +74,51 @@ static const struct lease_row *row_of(const struct usage_flush *f, int64_t accou
     return found ? &found->row : NULL;
 }
 
-/* all: the accounts of all rows of the segment, also of refused ones. is_new: this flush committed it; else an earlier one did, whose answer did not come. */
+/* The accounts of all rows of the segment, also of refused ones, each referenced: one that is freed and made again meanwhile knows of nothing that is older, and would believe the read-back. */
+struct followers {
+    struct flush_account *sums;
+    struct lease_account **accounts; /* NULL: not ours, or not in memory */
+    size_t n;
+};
+
+static enum err followers_init(struct money *m, struct followers *all, const struct segment_rows *r,
+                               bool is_own)
+{
+    enum err e = sum_accounts(r->rows, r->n, &all->sums, &all->n);
+    if (e)
+        return e;
+    all->accounts = calloc(all->n + 1, sizeof(struct lease_account *));
+    if (!all->accounts)
+        return ERR_MEMORY;
+    for (size_t i = 0; is_own && i < all->n; i++)
+        all->accounts[i] = lease_account_find(m, all->sums[i].account_id);
+    return ERR_OK;
+}
+
+static void followers_clear(struct followers *all)
+{
+    for (size_t i = 0; all->accounts && i < all->n; i++) {
+        if (all->accounts[i])
+            lease_account_put(all->accounts[i]);
+    }
+    free(all->accounts);
+    free(all->sums);
+}
+
+/* is_new: this flush committed it; else an earlier one did, whose answer did not come. */
 static void follow(struct money *m, const struct usage_flush *f, bool is_new,
-                   const struct flush_account *all, size_t all_n, uint64_t began)
+                   const struct followers *all, uint64_t began)
 {
     static const struct lease_row unread;
-    for (size_t i = 0; i < all_n; i++) {
-        struct lease_account *a = lease_account_find(m, all[i].account_id);
+    for (size_t i = 0; i < all->n; i++) {
+        struct lease_account *a = all->accounts[i];
         if (!a)
             continue;
-        const struct lease_row *row = is_new ? row_of(f, all[i].account_id) : &unread;
+        const struct lease_row *row = is_new ? row_of(f, a->id) : &unread;
         pthread_mutex_lock(&a->mu);
         follow_account(a, row, f->segment, began);
+        a->applied_seq = lease_seq(m);
         pthread_mutex_unlock(&a->mu);
-        lease_account_put(a);
     }
 }
 
@@ -153,9 +184,8 @@ static enum err flush_rows(struct money *m, struct flush_source *src, struct seg
 {
     struct usage_flush f = {
         .process = src->process, .segment = src->number, .previous = src->previous};
-    struct flush_account *all = NULL;
-    size_t all_n = 0;
-    enum err e = sum_accounts(r->rows, r->n, &all, &all_n);
+    struct followers all = {0};
+    enum err e = followers_init(m, &all, r, src->is_own);
     uint64_t began = 0;
     /* The second round is without the refused rows. */
     for (int round = 0; !e && round < 2; round++) {
@@ -175,10 +205,10 @@ static enum err flush_rows(struct money *m, struct flush_source *src, struct seg
         f.accounts = NULL;
     }
     if (src->is_own && (e == ERR_OK || e == ERR_END))
-        follow(m, &f, e == ERR_OK, all, all_n, began);
+        follow(m, &f, e == ERR_OK, &all, began);
     src->position = f.position;
     free(f.accounts);
-    free(all);
+    followers_clear(&all);
     return e == ERR_FORMAT ? ERR_DB : e;
 }
 

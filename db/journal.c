@@ -152,12 +152,12 @@ enum err journal_add_segment(struct money *m)
     }
     j->next_number++;
     j->spare_lines += j->segment_lines;
-    j->dir_dirty = true;
+    j->names++;
     list_append(j, s);
     return ERR_OK;
 }
 
-/* Offset and segment for a line of n bytes. NULL: there is no room. */
+/* Offset and segment for a line of n bytes; there must be room. */
 static struct segment *place_line(struct money *m, size_t n, int64_t now_ms, int64_t *at)
 {
     struct journal *j = &m->journal;
@@ -166,10 +166,9 @@ static struct segment *place_line(struct money *m, size_t n, int64_t now_ms, int
     if (!j->active) {
         FAULT("k10"); /* between two segments */
         struct segment *spare = j->first;
-        while (spare && spare->state != SEGMENT_SPARE)
+        assert(j->spare_lines > 0); /* our caller has seen to it that there is room */
+        while (spare->state != SEGMENT_SPARE)
             spare = spare->next;
-        if (!spare)
-            return NULL;
         spare->state = SEGMENT_ACTIVE;
         j->spare_lines -= j->segment_lines;
         j->active = spare;
@@ -194,8 +193,10 @@ enum err journal_sync_segment(struct money *m, struct segment *s)
     const struct money_disk_ops *d = &m->ops.disk;
     struct journal *j = &m->journal;
     int64_t upto = s->written;
-    bool dir_dirty = j->dir_dirty;
-    j->dir_dirty = false;
+    uint64_t names = j->names;
+    bool dir_dirty =
+        j->names_synced <
+        names; /* until it is done: two may do it at once, but none may rely on one that runs */
     s->is_syncing = true;
     pthread_mutex_unlock(&j->mu);
     enum err e = dir_dirty ? d->sync_dir(d->self, m->spool.dir) : ERR_OK;
@@ -203,10 +204,10 @@ enum err journal_sync_segment(struct money *m, struct segment *s)
     if (!e)
         e = d->sync(d->self, s->fd);
     pthread_mutex_lock(&j->mu);
+    if (!dir_failed && j->names_synced < names)
+        j->names_synced = names;
     s->is_syncing = false;
     s->synced = upto; /* also after a failure: nobody waits for what will not come */
-    if (dir_failed)
-        j->dir_dirty = true;
     if (e) {
         /* The kernel has marked the pages clean: another sync of this file would succeed and prove nothing. */
         s->is_suspect = true;

@@ -32,8 +32,9 @@ static enum err take_back_flushed(struct money *m, uint64_t position)
     enum err e = ERR_OK;
     bool any = false;
     pthread_mutex_lock(&j->mu);
-    for (struct segment *s = j->first; !e && s && s->state == SEGMENT_FLUSHED; s = s->next) {
-        if (s->number <= position)
+    /* Some may have been taken back before an error. */
+    for (struct segment *s = j->first; s; s = s->next) {
+        if (s->state != SEGMENT_FLUSHED || s->number <= position)
             continue;
         pthread_mutex_unlock(&j->mu); /* only this thread removes segments */
         e = flush_note_again(m, s->number);
@@ -53,29 +54,46 @@ static enum err take_back_flushed(struct money *m, uint64_t position)
     return e;
 }
 
+/* When the leases were first read for this generation. */
+static uint64_t begin_resync(struct journal *j, uint64_t generation, uint64_t began)
+{
+    if (j->resync_generation != generation) {
+        j->resync_generation = generation;
+        j->resync_seq = began;
+        j->resync_at_ms = 0;
+    }
+    return j->resync_seq;
+}
+
 static bool step_resync(struct money *m)
 {
     struct journal *j = &m->journal;
-    uint64_t generation = m->ops.db.generation(m->ops.db.self);
+    uint64_t generation = m->ops.db.generation(m->ops.db.self), began = lease_seq(m);
     pthread_mutex_lock(&j->mu);
-    bool is_due = generation != j->generation && money_mono_ms(m) >= j->flush_at_ms;
+    int64_t now = money_mono_ms(m);
+    bool is_due = generation != j->generation && now >= j->flush_at_ms;
+    uint64_t first = is_due ? begin_resync(j, generation, began) : 0;
+    is_due = is_due && now >= j->resync_at_ms;
     pthread_mutex_unlock(&j->mu);
     if (!is_due)
         return false;
     struct lease_found *found = NULL;
     size_t n = 0;
-    uint64_t position = 0, began = lease_seq(m);
+    uint64_t position = 0;
+    bool is_done = false;
     enum err e = m->ops.db.leases(m->ops.db.self, m->id, &found, &n, &position);
     if (!e && position < atomic_load(&j->flushed))
         e = take_back_flushed(m, position);
     if (!e)
-        lease_resync(m, found, n, position, began);
+        is_done = lease_resync(m, found, n, position, began, first);
     free(found);
     pthread_mutex_lock(&j->mu);
     if (e)
         j->flush_at_ms = money_mono_ms(m) + RETRY_DOWN_MS;
-    else
+    else if (is_done)
         j->generation = generation;
+    else
+        j->resync_at_ms = money_mono_ms(m) + RETRY_DOWN_MS;
     pthread_mutex_unlock(&j->mu);
     return !e;
 }
@@ -359,6 +377,8 @@ static int64_t next_due_ms(struct money *m, int64_t now_ms)
         due = earlier(due, j->repair_at_ms);
     if (j->reserved > 0 && j->spare_lines < 2 * j->reserved)
         due = earlier(due, j->add_at_ms);
+    if (j->resync_generation != j->generation && j->resync_at_ms > now_ms)
+        due = earlier(due, j->resync_at_ms);
     bool is_first = true;
     for (const struct segment *s = j->first; s; s = s->next) {
         if (s->state == SEGMENT_FLUSHED && s == j->first)

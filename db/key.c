@@ -280,6 +280,14 @@ bool key_may_use(const struct key *key, int64_t model_id)
     return false;
 }
 
+bool key_may_come_from(const struct key *key, struct slice address)
+{
+    bool may = !key->ranges;
+    for (size_t i = 0; i < key->ranges_n && !may; i++)
+        may = address_range_has(&key->ranges[i], address);
+    return may;
+}
+
 /* ---- the batch ---- */
 
 struct batch {

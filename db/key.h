@@ -11,6 +11,7 @@
 #include "base/config.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "db/address_range.h"
 #include "db/db.h"
 
 #include <stdbool.h>
@@ -30,6 +31,8 @@ struct key {
     char hint[33];
     const int64_t *model_ids; /* ascending; NULL: all models */
     size_t model_ids_n;
+    const struct address_range *ranges; /* NULL: from everywhere */
+    size_t ranges_n;
 };
 
 struct key_cache;
@@ -42,8 +45,11 @@ void key_cache_free(struct key_cache *k);
 ERR_CHECK enum err key_acquire(struct key_cache *k, struct slice text, const struct key **out);
 void key_release(const struct key *key);
 
-/* key_may_use - the key's own list of models allows it. */
+/* key_may_use - the lists of models of the key, its account and its group allow it. */
 bool key_may_use(const struct key *key, int64_t model_id);
+
+/* key_may_come_from - address: REMOTE_ADDR. */
+bool key_may_come_from(const struct key *key, struct slice address);
 
 /* key_refresh - re-reads all keys used within the last seconds in one batch. Called each second
  * by upkeep; false: nothing was in use. */

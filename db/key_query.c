@@ -10,19 +10,90 @@
 
 #define MODELS_FIRST 16 /* room for the model list of a key; doubled when it is full */
 
-/* One row for each allowed model, or one with NULL. What is not valid now is not read: disabled,
- * revoked and expired keys, keys of disabled accounts. */
+/* One row for each model in the key's own list, or one with NULL. The other lists come as texts in
+ * which each item ends with a comma: of one that is cut, for it is too long, the last is no item.
+ * What is not valid now is not read: disabled, revoked and expired keys, keys of disabled accounts. */
+#define LIST_OF(item, from)                                                                        \
+    "(SELECT GROUP_CONCAT(CONCAT(" item ", ',') SEPARATOR '') FROM " from ")"
 #define SELECT_KEYS                                                                                \
     "SELECT k.id, k.key_hash, k.account_id, a.group_id, g.price_multiplier, a.price_multiplier, "  \
     "k.name, k.key_hint,"                                                                          \
     " TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(3), k.expires_at) DIV 1000,"                        \
     " k.spend_limit IS NOT NULL OR k.spend_limit_day IS NOT NULL OR k.spend_limit_month IS NOT "   \
-    "NULL, m.model_id"                                                                             \
-    " FROM api_keys k JOIN accounts a ON a.id = k.account_id JOIN account_groups g ON g.id = "     \
-    "a.group_id"                                                                                   \
-    " LEFT JOIN api_key_models m ON m.api_key_id = k.id"                                           \
-    " WHERE k.status = 'active' AND a.status = 'active' AND (k.expires_at IS NULL OR "             \
-    "k.expires_at > UTC_TIMESTAMP(3))"
+    "NULL," LIST_OF("l.model_id", "account_models l WHERE l.account_id = a.id") "," LIST_OF(       \
+        "l.model_id",                                                                              \
+        "group_models l WHERE l.group_id = a.group_id") "," LIST_OF("r.address_range",             \
+                                                                    "api_key_addresses r WHERE "   \
+                                                                    "r.api_key_id = k.id") ", "    \
+                                                                                           "m."    \
+                                                                                           "model" \
+                                                                                           "_id"   \
+                                                                                           " FROM" \
+                                                                                           " api_" \
+                                                                                           "keys " \
+                                                                                           "k "    \
+                                                                                           "JOIN " \
+                                                                                           "accou" \
+                                                                                           "nts "  \
+                                                                                           "a ON " \
+                                                                                           "a.id " \
+                                                                                           "= "    \
+                                                                                           "k."    \
+                                                                                           "accou" \
+                                                                                           "nt_"   \
+                                                                                           "id "   \
+                                                                                           "JOIN " \
+                                                                                           "accou" \
+                                                                                           "nt_"   \
+                                                                                           "group" \
+                                                                                           "s g "  \
+                                                                                           "ON "   \
+                                                                                           "g.id " \
+                                                                                           "= "    \
+                                                                                           "a."    \
+                                                                                           "group" \
+                                                                                           "_id"   \
+                                                                                           " LEFT" \
+                                                                                           " JOIN" \
+                                                                                           " api_" \
+                                                                                           "key_"  \
+                                                                                           "model" \
+                                                                                           "s m "  \
+                                                                                           "ON "   \
+                                                                                           "m."    \
+                                                                                           "api_"  \
+                                                                                           "key_"  \
+                                                                                           "id = " \
+                                                                                           "k.id"  \
+                                                                                           " WHER" \
+                                                                                           "E "    \
+                                                                                           "k."    \
+                                                                                           "statu" \
+                                                                                           "s = "  \
+                                                                                           "'acti" \
+                                                                                           "ve' "  \
+                                                                                           "AND "  \
+                                                                                           "a."    \
+                                                                                           "statu" \
+                                                                                           "s = "  \
+                                                                                           "'acti" \
+                                                                                           "ve' "  \
+                                                                                           "AND "  \
+                                                                                           "(k."   \
+                                                                                           "expir" \
+                                                                                           "es_"   \
+                                                                                           "at "   \
+                                                                                           "IS "   \
+                                                                                           "NULL " \
+                                                                                           "OR "   \
+                                                                                           "k."    \
+                                                                                           "expir" \
+                                                                                           "es_"   \
+                                                                                           "at > " \
+                                                                                           "UTC_"  \
+                                                                                           "TIMES" \
+                                                                                           "TAMP(" \
+                                                                                           "3))"
 #define ORDER_KEYS " ORDER BY k.id, m.model_id"
 
 enum {
@@ -36,6 +107,9 @@ enum {
     COL_HINT,
     COL_LEFT_MS,
     COL_LIMITED,
+    COL_ACCOUNT_MODELS,
+    COL_GROUP_MODELS,
+    COL_ADDRESSES,
     COL_MODEL
 };
 
@@ -47,8 +121,11 @@ struct key_object *key_object_ref(struct key_object *o)
 
 void key_object_unref(struct key_object *o)
 {
-    if (o && atomic_fetch_sub(&o->refs, 1) == 1)
-        free(o);
+    if (!o || atomic_fetch_sub(&o->refs, 1) != 1)
+        return;
+    free(o->allowed);
+    free(o->ranges);
+    free(o);
 }
 
 /* Multipliers are DECIMAL(9,6): always in range. */
@@ -58,6 +135,92 @@ static int64_t multiplier_of(const struct db_stmt *s, size_t col)
     enum err e = amount_parse_millionths(db_col_text(s, col), &ppm);
     assert(!e);
     return ppm;
+}
+
+/* ---- lists ---- */
+
+static size_t count_commas(struct slice text)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < text.n; i++)
+        n += text.p[i] == ',';
+    return n;
+}
+
+static int by_id(const void *x, const void *y)
+{
+    const int64_t *a = x, *b = y;
+    return (*a > *b) - (*a < *b);
+}
+
+/* Keeps of ids those that are in list as well; both ascending. Returns how many. */
+static size_t intersect(int64_t *ids, size_t n, const int64_t *list, size_t list_n)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++)
+        if (bsearch(&ids[i], list, list_n, sizeof(*list), by_id))
+            ids[kept++] = ids[i];
+    return kept;
+}
+
+/* Narrows what the object allows by one list of models. text.p NULL: there is none. False: no memory. */
+static bool read_models(struct key_object *o, struct slice text)
+{
+    size_t max = count_commas(text), n = 0;
+    if (!text.p)
+        return true;
+    int64_t *list = calloc(max + 1, sizeof(*list));
+    if (!list)
+        return false;
+    for (struct slice rest = text; n < max; n++) {
+        enum err e = slice_to_i64(slice_split(&rest, ','), &list[n]);
+        assert(!e);
+    }
+    qsort(list, n, sizeof(*list), by_id);
+    if (o->allowed) {
+        o->allowed_n = intersect(o->allowed, o->allowed_n, list, n);
+        free(list);
+    } else {
+        o->allowed = list;
+        o->allowed_n = n;
+    }
+    return true;
+}
+
+/* What is no range allows nothing. False: no memory. */
+static bool read_ranges(struct key_object *o, struct slice text)
+{
+    size_t max = count_commas(text);
+    if (!text.p)
+        return true;
+    o->ranges = calloc(max + 1, sizeof(*o->ranges));
+    if (!o->ranges)
+        return false;
+    struct slice rest = text;
+    for (size_t i = 0; i < max; i++) {
+        struct slice item = slice_split(&rest, ',');
+        if (address_range_parse(item, &o->ranges[o->key.ranges_n]) == ERR_OK)
+            o->key.ranges_n++;
+        else
+            log_error("address_range", "key=%lld range=%.*s problem=\"matches nothing\"",
+                      (long long)o->key.id, SLICE_FMT(item));
+    }
+    o->key.ranges = o->ranges;
+    return true;
+}
+
+/* All rows were read: the key's own list and the others become one. */
+static void finish_lists(struct key_object *o)
+{
+    struct key *key = &o->key;
+    if (!key->model_ids_n) {
+        key->model_ids = o->allowed; /* NULL: no list at all */
+        key->model_ids_n = o->allowed_n;
+        return;
+    }
+    key->model_ids = o->model_ids;
+    if (o->allowed)
+        key->model_ids_n = intersect(o->model_ids, key->model_ids_n, o->allowed, o->allowed_n);
 }
 
 /* The key of the row that s stands on, with room for models_max models. */
@@ -79,6 +242,12 @@ static struct key_object *object_of_row(const struct db_stmt *s, int64_t now, si
     memcpy(o->hash, db_col_text(s, COL_HASH).p, SHA256_BYTES);
     o->expires_mono_ms = db_col_is_null(s, COL_LEFT_MS) ? INT64_MAX
                                                         : now + db_col_i64(s, COL_LEFT_MS);
+    if (!read_models(o, db_col_text(s, COL_ACCOUNT_MODELS)) ||
+        !read_models(o, db_col_text(s, COL_GROUP_MODELS)) ||
+        !read_ranges(o, db_col_text(s, COL_ADDRESSES))) {
+        key_object_unref(o);
+        return NULL;
+    }
     return o;
 }
 
@@ -89,7 +258,7 @@ static bool add_model(struct key_object **o, int64_t model_id)
     if (n >= MODELS_FIRST && !(n & (n - 1))) { /* full: n is MODELS_FIRST times a power of two */
         struct key_object *larger = realloc(*o, sizeof(**o) + 2 * n * sizeof((*o)->model_ids[0]));
         if (!larger) {
-            free(*o);
+            key_object_unref(*o);
             *o = NULL;
             return false;
         }
@@ -133,7 +302,7 @@ static enum err read_keys(struct db_stmt *s, size_t max, struct key_object **fou
         return e;
     }
     for (size_t i = 0; i < n; i++)
-        found[i]->key.model_ids = found[i]->key.model_ids_n ? found[i]->model_ids : NULL;
+        finish_lists(found[i]);
     *found_n = n;
     return ERR_OK;
 }

@@ -17,6 +17,9 @@ struct key_object {
     atomic_int refs;
     uint8_t hash[SHA256_BYTES];
     int64_t expires_mono_ms; /* INT64_MAX: never */
+    int64_t *allowed;        /* what account and group leave; ascending. NULL: all */
+    size_t allowed_n;
+    struct address_range *ranges; /* NULL: from everywhere */
     int64_t model_ids[];
 };
 

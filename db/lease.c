@@ -19,8 +19,8 @@
 #define TAKE_NEEDS_MAX    128 /* waiters that one take asks for */
 #define RETRY_RESERVED_MS 100 /* between takes while others hold the money */
 #define RETRY_CONFLICT_MS 30  /* after a take that lost against others five times */
-#define REFUSAL_PAUSE_MS                                                                           \
-    20 /* those who come right after a refusal wait for so long, and then ask together */
+#define TAKE_PAUSE_MS                                                                              \
+    20 /* those who come right after a take wait for so long, and then ask together */
 #define WANT_EVERY_MS 1000
 #define WANTED_MAX    1024 /* accounts looked at in one pass of upkeep */
 
@@ -108,7 +108,7 @@ static bool sort_refused(struct lease_account *a, const struct lease_take *t, in
         w->next_try_ms = now_ms + RETRY_RESERVED_MS;
         is_reserved = true;
     }
-    a->refused_ms = now_ms;
+    a->decided_ms = now_ms;
     return is_reserved;
 }
 
@@ -154,7 +154,11 @@ static enum err give_back(struct money *m, struct lease_account *a, int64_t nusd
     pthread_mutex_lock(&a->mu);
     a->giving_nusd -= nusd;
     if (e == ERR_OK) {
+        /* If the row still holds costs of a flush that got lost, they must not look free. */
+        if (g.row.exists && g.row.n > a->n)
+            a->granted_nusd -= nusd < a->granted_nusd ? nusd : a->granted_nusd;
         lease_apply(a, &g.row, began, true);
+        a->applied_seq = lease_seq(m);
     } else if (e == ERR_DB_UNKNOWN) {
         a->doubtful_nusd += nusd;
         begin_doubt(m, a);
@@ -182,8 +186,10 @@ static enum err take_once(struct money *m, struct lease_account *a, struct lease
     if (e == ERR_END)
         money_expel(m);
     pthread_mutex_lock(&a->mu);
-    if (e == ERR_OK || e == ERR_NO_FUNDS)
+    if (e == ERR_OK || e == ERR_NO_FUNDS) {
         lease_apply(a, &t->row, began, e == ERR_OK);
+        a->applied_seq = lease_seq(m);
+    }
     if (e == ERR_OK)
         atomic_fetch_add(&m->takes, 1);
     if (e == ERR_DB_UNKNOWN)
@@ -299,7 +305,7 @@ static enum err reserve(struct money *m, struct lease_account *a, int64_t need_n
     struct lease_waiter w = {
         .need_nusd = need_nusd,
         .deadline_ms = now + m->config->lease_wait_ms,
-        .next_try_ms = a->refused_ms ? a->refused_ms + REFUSAL_PAUSE_MS : now,
+        .next_try_ms = a->decided_ms ? a->decided_ms + TAKE_PAUSE_MS : now,
         .result = ERR_UNAVAILABLE,
     };
     waiter_add(a, &w);
@@ -459,28 +465,37 @@ static const struct lease_row *row_of(const struct lease_found *found, size_t n,
     return &none;
 }
 
-void lease_resync(struct money *m, const struct lease_found *found, size_t n, uint64_t position,
-                  uint64_t began)
+static bool resync_account(struct lease_account *a, const struct lease_row *row, uint64_t began,
+                           uint64_t first)
+{
+    /* What ended after `began` may have told something newer, or what was committed before the loss. What began after it tells the truth. */
+    if (a->is_busy || a->applied_seq > began)
+        return a->told_seq > first;
+    if (a->granted_nusd != row->amount_nusd && row->n <= a->n) {
+        log_error("lease_lost", "account=%lld had_nusd=%lld has_nusd=%lld", (long long)a->id,
+                  (long long)a->granted_nusd, (long long)row->amount_nusd);
+        a->granted_nusd = row->amount_nusd;
+    }
+    return true;
+}
+
+bool lease_resync(struct money *m, const struct lease_found *found, size_t n, uint64_t position,
+                  uint64_t began, uint64_t first)
 {
     struct lease_account **list = NULL;
     size_t list_n = 0;
+    bool is_done = true;
     if (lease_accounts_list(m, &list, &list_n))
-        return;
+        return false;
     for (size_t i = 0; i < list_n; i++) {
         struct lease_account *a = list[i];
-        const struct lease_row *row = row_of(found, n, a->id);
         pthread_mutex_lock(&a->mu);
         if (a->position > position)
             a->position = position;
-        /* An operation that ran meanwhile has told, or will tell, something newer. */
-        if (!a->is_busy && a->applied_seq < began &&
-            (row->exists ? row->n < a->n : a->granted_nusd > 0)) {
-            log_error("lease_lost", "account=%lld had_nusd=%lld has_nusd=%lld", (long long)a->id,
-                      (long long)a->granted_nusd, (long long)row->amount_nusd);
-            a->granted_nusd = row->amount_nusd;
-        }
+        is_done &= resync_account(a, row_of(found, n, a->id), began, first);
         pthread_mutex_unlock(&a->mu);
         lease_account_put(a);
     }
     free(list);
+    return is_done;
 }

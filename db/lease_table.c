@@ -207,8 +207,8 @@ void lease_apply(struct lease_account *a, const struct lease_row *row, uint64_t 
         a->doubtful_nusd = 0;
         a->has_doubt = false;
     }
-    if (began > a->applied_seq)
-        a->applied_seq = began;
+    if (has_lock && began > a->told_seq)
+        a->told_seq = began;
     if (!row->exists) {
         /* Only our own last give-back deletes a row; whatever else did, its money is not ours any more. */
         a->granted_nusd = 0;

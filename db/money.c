@@ -111,7 +111,7 @@ static enum err open_spool(struct money *m)
     enum err e = money_installation(m, owner.installation);
     if (e)
         return e;
-    if (m->spool.lock_fd < 0)
+    if (!m->spool.is_ready)
         e = spool_make(&m->ops, m->config->spool_dir, &owner, &m->spool);
     if (!e)
         e = slots_open(m);
@@ -120,7 +120,7 @@ static enum err open_spool(struct money *m)
         return ERR_IO;
     }
     pthread_mutex_lock(&m->journal.mu);
-    m->journal.dir_dirty = true;
+    m->journal.names++;
     pthread_mutex_unlock(&m->journal.mu);
     return ERR_OK;
 }
@@ -156,7 +156,8 @@ static bool has_directory(struct money *m)
            m->ops.disk.is_same(m->ops.disk.self, m->spool.lock_fd, path);
 }
 
-static enum err insert_row(struct money *m)
+/* is_maybe: an earlier try has had no answer, and what is told now does not undo it. */
+static enum err insert_row(struct money *m, bool is_maybe)
 {
     enum err e = m->ops.db.begin(m->ops.db.self, m->id, m->host);
     if (!e && !has_directory(m)) {
@@ -166,11 +167,13 @@ static enum err insert_row(struct money *m)
     if (!e) {
         atomic_store(&m->seen_ms, money_mono_ms(m));
         pthread_mutex_lock(&m->journal.mu);
-        m->journal.generation = m->ops.db.generation(m->ops.db.self); /* nothing of ours is older */
+        if (!atomic_load(&m->journal.flushed)) /* nothing of ours is older */
+            m->journal.generation = m->ops.db.generation(m->ops.db.self);
         pthread_mutex_unlock(&m->journal.mu);
     }
     pthread_mutex_lock(&m->mu);
-    m->row = !e ? ROW_THERE : e == ERR_DB_UNKNOWN || e == ERR_UNAVAILABLE ? ROW_MAYBE : ROW_NONE;
+    is_maybe = is_maybe || e == ERR_DB_UNKNOWN || e == ERR_UNAVAILABLE;
+    m->row = !e ? ROW_THERE : is_maybe ? ROW_MAYBE : ROW_NONE;
     m->row_users += !e;
     pthread_cond_broadcast(&m->changed);
     pthread_mutex_unlock(&m->mu);
@@ -184,13 +187,16 @@ enum err money_row_begin(struct money *m)
     pthread_mutex_lock(&m->mu);
     while (m->row == ROW_CHANGING)
         m->ops.clock.wait(m->ops.clock.self, &m->changed, &m->mu, SEEN_EVERY_MS);
-    bool is_there = m->row == ROW_THERE;
+    bool is_there = m->row == ROW_THERE, is_over = !is_there && atomic_load(&m->is_stopped);
+    bool is_maybe = m->row == ROW_MAYBE;
     if (is_there)
         m->row_users++;
-    else
+    else if (!is_over)
         m->row = ROW_CHANGING;
     pthread_mutex_unlock(&m->mu);
-    return is_there ? ERR_OK : insert_row(m);
+    if (is_over)
+        return ERR_UNAVAILABLE; /* row and directory are gone, or about to go */
+    return is_there ? ERR_OK : insert_row(m, is_maybe);
 }
 
 void money_row_done(struct money *m)
@@ -347,15 +353,30 @@ static bool flush_all(struct money *m, int64_t deadline_ms)
     }
 }
 
+/* Without a row nothing has asked the database for a while: would we know that it lost commits? */
+static enum err check_flushed(struct money *m)
+{
+    uint64_t position = 0, flushed = atomic_load(&m->journal.flushed);
+    enum err e = flushed ? m->ops.db.position(m->ops.db.self, m->id, &position) : ERR_OK;
+    return !e && position < flushed ? ERR_DB_RETRY : e;
+}
+
 /* Leases back, row and directory gone. What fails is left for adoption. */
 static void leave(struct money *m)
 {
     pthread_mutex_lock(&m->mu);
     bool is_none = m->row == ROW_NONE;
     pthread_mutex_unlock(&m->mu);
-    enum err e = is_none ? ERR_OK : delete_row(m, false);
+    enum err e = is_none ? check_flushed(m) : delete_row(m, false);
     if (e) {
         log_warn("money_stop", "process=%s error=%s left=\"for adoption\"", m->id, err_name(e));
+        return;
+    }
+    /* Commits may be lost: whoever adopts us repeats them. */
+    if (m->ops.db.generation(m->ops.db.self) != m->journal.generation) {
+        log_warn("money_stop",
+                 "process=%s problem=\"the database was lost meanwhile\" left=\"for adoption\"",
+                 m->id);
         return;
     }
     e = spool_retire(&m->ops, m->config->spool_dir, m->id, &m->spool);

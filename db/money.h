@@ -38,4 +38,11 @@ const char *money_process_id(const struct money *m);
 /* money_may_admit - false once the process was expelled (its row was removed) or could not write seen_at for half of abandon_after. */
 bool money_may_admit(const struct money *m);
 
+/* money_row_begin - our row in processes is there and stays until money_row_done, for other rows
+ * that refer to it; makes spool directory and row when needed. ERR_UNAVAILABLE. money_expel - the
+ * row turned out to be gone: nothing is admitted any more. Any thread. */
+ERR_CHECK enum err money_row_begin(struct money *m);
+void money_row_done(struct money *m);
+void money_expel(struct money *m);
+
 #endif

@@ -63,14 +63,16 @@ struct lease_account {
     uint64_t
         position; /* our journal's position as of the last read-back: what was spent up to it is out of granted and of the array */
     uint64_t doubt_seq;   /* when that was; an operation begun after it settles the doubt */
-    uint64_t applied_seq; /* when the operation began whose read-back was taken over last */
-    struct spent *spent;  /* by segment ascending; SEGMENT_STUCK last */
+    uint64_t applied_seq; /* when a read-back was taken over last */
+    uint64_t
+        told_seq; /* when the last operation began that committed a change of the row and read it back */
+    struct spent *spent; /* by segment ascending; SEGMENT_STUCK last */
     size_t spent_n, spent_cap;
     bool is_busy;                 /* a take or a give-back runs: one at a time */
     struct lease_waiter *waiters; /* in order of arrival */
     int64_t used_ms;              /* the last hold or settlement */
     int64_t want_ms;              /* when wanted_at was written last */
-    int64_t refused_ms;           /* the last refusal */
+    int64_t decided_ms;           /* the last take that came to a decision */
 };
 
 struct lease_shard {
@@ -121,14 +123,19 @@ struct journal {
     bool is_stopping;
     bool is_full;    /* no room for another segment, when it was last tried */
     bool is_failing; /* a write or a sync failed; nothing is admitted until a repair succeeded */
-    bool dir_dirty;  /* names in the spool directory are not synced */
+    uint64_t names;  /* changes of names in the spool directory */
+    uint64_t names_synced; /* of these, durable */
     int64_t repair_at_ms;
     int64_t add_at_ms;      /* after a failure to add a segment */
     int64_t flush_at_ms;    /* after a failure to flush */
     int64_t unflushed_rows; /* all lines not in the database */
     uint64_t commits;
-    enum err flush_error; /* how the last flush ended, so that an outage is logged once */
-    uint64_t generation;  /* of the database connections that the position was checked on */
+    enum err flush_error;       /* how the last flush ended, so that an outage is logged once */
+    uint64_t generation;        /* of the database connections that the position was checked on */
+    uint64_t resync_generation; /* the one that the leases are being read anew for */
+    uint64_t resync_seq;        /* when that was done first */
+    int64_t
+        resync_at_ms; /* when it is done again: an answer from before the loss may be on its way */
     /* written by the thread, read by all */
     _Atomic uint64_t flushed; /* the last segment in the database */
     pthread_t thread;
@@ -191,11 +198,6 @@ static inline int64_t money_mono_ms(const struct money *m)
     return m->ops.clock.mono_ms(m->ops.clock.self);
 }
 
-/* money_row_begin - our row in processes is there and stays until money_row_done; makes spool directory and row when needed. ERR_UNAVAILABLE. */
-ERR_CHECK enum err money_row_begin(struct money *m);
-void money_row_done(struct money *m);
-/* money_expel - our row is gone: nothing is admitted any more. */
-void money_expel(struct money *m);
 /* money_installation - reads it once. ERR_UNAVAILABLE. */
 ERR_CHECK enum err money_installation(struct money *m, char id[INSTALLATION_ID_SIZE]);
 
@@ -236,9 +238,10 @@ void lease_give_wanted(struct money *m);
 void lease_give_idle(struct money *m);
 /* lease_count_alive - how many accounts are not all 0. */
 size_t lease_count_alive(struct money *m);
-/* lease_resync - after a loss of connections: takes over what the database has, also when commits were lost. found, position: from money_ops.db.leases, begun at `began`. */
-void lease_resync(struct money *m, const struct lease_found *found, size_t n, uint64_t position,
-                  uint64_t began);
+/* lease_resync - after a loss of connections: takes over what the database has, also when commits were lost. found, position: from money_ops.db.leases, begun at `began`; first: at the first try after
+ * this loss. False: an operation from before may still tell what is not true any more; do it again later. */
+bool lease_resync(struct money *m, const struct lease_found *found, size_t n, uint64_t position,
+                  uint64_t began, uint64_t first);
 
 /* ---- journal ---- */
 

@@ -1,6 +1,6 @@
 /* The database side of the money core: processes, leases, positions. The flush is in money_sql_flush.c.
  *
- * Order of locks, the same in every transaction: account_state, journal_positions, ledger, leases in ascending account, processes. */
+ * Order of locks, the same in every transaction: account_state, journal_positions, ledger, leases in ascending account, limit_slots, processes. */
 #include "db/money_ops.h"
 
 #include "base/fault.h"
@@ -119,12 +119,15 @@ static enum err sql_age(void *self, const char *process, int64_t *age_ms)
 }
 
 static const char sql_delete_leases[] = "DELETE FROM leases WHERE process_id = ?";
+static const char sql_delete_slots[] = "DELETE FROM limit_slots WHERE process_id = ?";
 static const char sql_delete_process[] = "DELETE FROM processes WHERE id = ?";
 
 static enum err end_fn(struct db_conn *c, void *arg)
 {
     struct db_value v[] = {DB_STRZ((const char *)arg)};
     enum err e = db_run(c, sql_delete_leases, v, 1, NULL);
+    if (!e)
+        e = db_run(c, sql_delete_slots, v, 1, NULL);
     return e ? e : db_run(c, sql_delete_process, v, 1, NULL);
 }
 

@@ -127,7 +127,8 @@ static enum err round_up(wide sum, int64_t group_ppm, int64_t account_ppm, int64
         quotient[i] = (uint64_t)(part / divisor);
         rest = (uint64_t)(part % divisor);
     }
-    if (quotient[0] || quotient[1] || quotient[2] > (uint64_t)MONEY_MAX_NUSD - (rest > 0))
+    assert(!quotient[0]); /* 2^126 x 10^18 over 10^18 */
+    if (quotient[1] || quotient[2] > (uint64_t)MONEY_MAX_NUSD - (rest > 0))
         return ERR_RANGE;
     *nusd = (int64_t)quotient[2] + (rest > 0);
     return ERR_OK;

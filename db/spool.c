@@ -108,8 +108,11 @@ static enum err make_in(const struct money_ops *ops, const char *dir,
     return e;
 }
 
-enum err spool_make(const struct money_ops *ops, const char *root, const struct spool_owner *owner,
-                    struct spool *out)
+static enum err remove_dir(const struct money_ops *ops, const char *dir);
+
+/* Under another name first: nobody may look at one that has no lock or no owner yet. */
+static enum err make_named(const struct money_ops *ops, const char *root,
+                           const struct spool_owner *owner, struct spool *out)
 {
     const struct money_disk_ops *d = &ops->disk;
     struct spool s = {.lock_fd = -1};
@@ -120,7 +123,9 @@ enum err spool_make(const struct money_ops *ops, const char *root, const struct 
         return fail("path", root);
     if (d->mkdir(d->self, root))
         return fail("mkdir", root);
-    if (make_in(ops, making, owner, &s.lock_fd))
+    /* What an earlier try of ours has left would be in the way. */
+    if (remove_dir(ops, making) || remove_dir(ops, s.dir) ||
+        make_in(ops, making, owner, &s.lock_fd))
         return fail("make", making);
     if (d->rename(d->self, making, s.dir)) {
         d->close(d->self, s.lock_fd);
@@ -128,6 +133,34 @@ enum err spool_make(const struct money_ops *ops, const char *root, const struct 
     }
     *out = s;
     return ERR_OK;
+}
+
+/* Whoever sweeps may have taken it for an old one, as long as it had the other name. */
+static enum err check_whole(const struct money_ops *ops, const struct spool *s)
+{
+    char path[SPOOL_PATH_MAX];
+    struct spool_owner owner;
+    if (!ops->disk.is_same(ops->disk.self, s->lock_fd, file_in(path, s->dir, SPOOL_LOCK)))
+        return ERR_END;
+    return spool_read_owner(ops, s->dir, &owner);
+}
+
+enum err spool_make(const struct money_ops *ops, const char *root, const struct spool_owner *owner,
+                    struct spool *s)
+{
+    enum err e = s->lock_fd < 0 ? make_named(ops, root, owner, s) : ERR_OK;
+    if (e)
+        return e;
+    e = check_whole(ops, s);
+    if (e == ERR_END || e == ERR_FORMAT) {
+        spool_unlock(ops, s); /* nobody adopts it; the next try removes it */
+        return fail("swept", s->dir);
+    }
+    /* Or a power cut would take the journal, synced or not. */
+    if (!e)
+        e = ops->disk.sync_dir(ops->disk.self, root);
+    s->is_ready = !e;
+    return e ? fail("sync", s->dir) : ERR_OK;
 }
 
 /* ---- looking at others ---- */
@@ -241,6 +274,9 @@ enum err spool_retire(const struct money_ops *ops, const char *root, const char 
     assert(!e);
     if (ops->disk.rename(ops->disk.self, s->dir, done))
         e = fail("rename", s->dir);
+    /* Or a power cut brings it back, when its position is forgotten. */
+    else if (ops->disk.sync_dir(ops->disk.self, root))
+        e = fail("sync", root);
     if (e)
         spool_unlock(ops, s);
     else
@@ -280,9 +316,17 @@ void spool_sweep(const struct money_ops *ops, const char *root, const char *name
 
 /* ---- rejected lines ---- */
 
+/* The LF may be missing at the end: it is added then. What a power cut has left before or in place of a LF spoils the line. */
 static bool has_line(struct slice all, struct slice line)
 {
-    return all.n >= line.n && memmem(all.p, all.n, line.p, line.n);
+    size_t n = line.n - 1;
+    const char *end = all.p + all.n, *at = all.p;
+    while (at && (size_t)(end - at) >= n && (at = memmem(at, (size_t)(end - at), line.p, n))) {
+        if ((at == all.p || at[-1] == '\n') && (at + n == end || at[n] == '\n'))
+            return true;
+        at++;
+    }
+    return false;
 }
 
 /* Appends those of lines that are not in `old`. */
@@ -291,6 +335,9 @@ static enum err append_new(const struct money_ops *ops, int fd, struct slice old
 {
     const struct money_disk_ops *d = &ops->disk;
     enum err e = ERR_OK;
+    /* A write that failed may have left a part of a line. */
+    if (old.n && old.p[old.n - 1] != '\n')
+        e = d->append(d->self, fd, "\n", 1);
     while (!e && lines.n) {
         const char *end = memchr(lines.p, '\n', lines.n);
         assert(end);
@@ -305,26 +352,39 @@ static enum err append_new(const struct money_ops *ops, int fd, struct slice old
     return e ? e : d->sync(d->self, fd);
 }
 
+/* old: scratch. One at a time: what another appends meanwhile would be missing in old, or be half a line that ours is joined to. */
+static enum err reject_into(const struct money_ops *ops, const char *path, struct slice lines,
+                            struct buf *old, int64_t *added)
+{
+    const struct money_disk_ops *d = &ops->disk;
+    int fd = -1;
+    enum err e = d->open(d->self, path, DISK_APPEND, &fd);
+    if (e)
+        return e;
+    e = d->lock(d->self, fd);
+    if (!e)
+        e = spool_read_file(ops, path, old);
+    if (e == ERR_END || e == ERR_FULL)
+        e = ERR_OK; /* moved away just now; or too much to look for repeats in */
+    if (!e)
+        e = append_new(ops, fd, buf_slice(old), lines, added);
+    d->close(d->self, fd);
+    return e;
+}
+
 enum err spool_reject(const struct money_ops *ops, const char *root, struct slice lines,
                       int64_t *added)
 {
     const struct money_disk_ops *d = &ops->disk;
     char path[SPOOL_PATH_MAX];
     struct buf old;
-    int fd = -1;
     int64_t n = 0;
     buf_init(&old, REJECTED_MAX);
     enum err e = spool_path(path, root, FILE_REJECTED);
     if (!e)
-        e = spool_read_file(ops, path, &old);
-    if (e == ERR_END || e == ERR_FULL)
-        e = ERR_OK; /* none yet; or too much to look for repeats in */
+        e = reject_into(ops, path, lines, &old, &n);
     if (!e)
-        e = d->open(d->self, path, DISK_APPEND, &fd);
-    if (!e) {
-        e = append_new(ops, fd, buf_slice(&old), lines, &n);
-        d->close(d->self, fd);
-    }
+        e = d->sync_dir(d->self, root); /* it may be new */
     buf_clear(&old);
     if (e)
         return fail("reject", path);

@@ -25,7 +25,8 @@
 
 struct spool {
     char dir[SPOOL_PATH_MAX];
-    int lock_fd; /* -1: none */
+    int lock_fd;   /* -1: none */
+    bool is_ready; /* spool_make has succeeded */
 };
 
 struct spool_owner {
@@ -37,9 +38,10 @@ struct spool_owner {
 /* spool_path - "dir/name". name: at most SPOOL_NAME_MAX bytes. ERR_FULL: too long. */
 ERR_CHECK enum err spool_path(char dst[SPOOL_PATH_MAX], const char *dir, const char *name);
 
-/* spool_make - root is made when missing (not its parents). ERR_IO (logged). */
+/* spool_make - root is made when missing (not its parents). s: lock_fd -1, or as the last try left it: once the directory has its name its lock is kept, since whoever adopted it would forget the position of
+ * its next one. ERR_OK: a power cut does not take the directory. ERR_IO (logged): try again. */
 ERR_CHECK enum err spool_make(const struct money_ops *ops, const char *root,
-                              const struct spool_owner *owner, struct spool *out);
+                              const struct spool_owner *owner, struct spool *s);
 
 /* spool_read_owner - ERR_END: no such directory or file; ERR_FORMAT; ERR_IO. */
 ERR_CHECK enum err spool_read_owner(const struct money_ops *ops, const char *dir,
@@ -50,7 +52,7 @@ ERR_CHECK enum err spool_lock(const struct money_ops *ops, const char *root, con
                               struct spool *out);
 void spool_unlock(const struct money_ops *ops, struct spool *s);
 
-/* spool_retire - a directory whose lock we have is one that is being removed from here on. ERR_IO (logged): unlocked; it stays and will be found again. */
+/* spool_retire - a directory whose lock we have is one that is being removed from here on, also after a power cut. ERR_IO (logged): unlocked; it will be found again, under either name. */
 ERR_CHECK enum err spool_retire(const struct money_ops *ops, const char *root, const char *id,
                                 struct spool *s);
 /* spool_remove - what spool_retire began; unlocks. ERR_IO (logged): it stays, for spool_sweep. */
@@ -62,7 +64,7 @@ void spool_sweep(const struct money_ops *ops, const char *root, const char *name
 /* spool_read_file - appends the whole file to b, up to b->max. ERR_END, ERR_IO, ERR_FULL, ERR_MEMORY. */
 ERR_CHECK enum err spool_read_file(const struct money_ops *ops, const char *path, struct buf *b);
 
-/* spool_reject - appends lines, each with its newline, to root/rejected, but for those that are in it already; durable on ERR_OK. *added: how many. ERR_IO. */
+/* spool_reject - appends lines, each with its newline, to root/rejected, but for those that are in it already; durable on ERR_OK. *added: how many. ERR_IO, also while another process does the same. */
 ERR_CHECK enum err spool_reject(const struct money_ops *ops, const char *root, struct slice lines,
                                 int64_t *added);
 

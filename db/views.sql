@@ -226,3 +226,16 @@ LEFT JOIN (
   GROUP BY day) u ON u.day = d.day
 WHERE COALESCE(u.requests, 0) <= d.rows_n
   AND (COALESCE(s.requests, 0) <> COALESCE(u.requests, 0) OR COALESCE(s.cost, 0) <> COALESCE(u.cost, 0) OR d.rows_n <> COALESCE(u.requests, 0));
+
+-- Limits of rate by name, with what was borrowed of them in this minute and what is running.
+CREATE OR REPLACE SQL SECURITY INVOKER VIEW v_rate_limits AS
+SELECT l.id AS limit_id, k.name AS api_key, a.name AS account, g.name AS account_group, m.name AS model,
+  l.requests_per_minute, COALESCE(r.used, 0) AS requests, l.tokens_per_minute, COALESCE(t.used, 0) AS tokens, l.concurrent_requests,
+  (SELECT COALESCE(SUM(s.slots), 0) FROM limit_slots s WHERE s.limit_id = l.id) AS slots, l.note
+FROM rate_limits l
+LEFT JOIN api_keys k ON k.id = l.api_key_id
+LEFT JOIN accounts a ON a.id = l.account_id
+LEFT JOIN account_groups g ON g.id = l.group_id
+LEFT JOIN models m ON m.id = l.model_id
+LEFT JOIN limit_windows r ON r.limit_id = l.id AND r.kind = 'requests' AND r.starts_at > UTC_TIMESTAMP() - INTERVAL 1 MINUTE
+LEFT JOIN limit_windows t ON t.limit_id = l.id AND t.kind = 'tokens' AND t.starts_at > UTC_TIMESTAMP() - INTERVAL 1 MINUTE;

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Installs the Debian packages that a task needs: etc/install-deps.sh build run test lint bench
+# Installs the Debian packages that a task needs: etc/install-deps.sh build run docs test pages lint bench
 #
 # Says what is missing and why before it asks for any right. With nothing missing it is silent and touches nothing.
 # What is there is recognised by the thing itself, not by the package: another source of it will do.
@@ -7,7 +7,7 @@ set -euo pipefail
 
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 
-# group, how to see that it is there (cmd: program, pc: pkg-config module, h: header), package, what it is for
+# group, how to see that it is there (cmd: program, pc: pkg-config module, h: header, f: file), package, what it is for
 needs() {
     cat <<'TABLE'
 build cmd:gcc           gcc                     compiler
@@ -28,6 +28,8 @@ run   cmd:mariadb       mariadb-client-core     SQL prompt
 run   cmd:lighttpd      lighttpd                the web server (Debian also starts one on port 80)
 run   cmd:curl          curl                    sends the first request
 run   cmd:setpriv       util-linux              ends the servers with the script that started them
+docs  cmd:lowdown       lowdown                 Markdown into pages
+docs  cmd:highlight     highlight               colours of code in them
 test  cmd:gcc           gcc                     compiler
 test  pc:check          check                   unit test library
 test  h:subunit/child.h libsubunit-dev          needed by check
@@ -35,10 +37,25 @@ test  cmd:node          nodejs                  brings npm, which brings the Nod
 test  cmd:npm           npm                     OpenAI SDK for Node.js
 test  py:venv           python3-venv            OpenAI SDK for Python
 test  cmd:jq            jq                      looks into JSON answers
+test  cmd:tidy          tidy                    are the pages valid HTML?
+pages cmd:chromium      chromium                draws the documentation's pages
+pages cmd:php           php-cli                 runs its samples
+pages php:curl          php-curl                ... which use curl
+pages pc:libcurl        libcurl4-openssl-dev    ... so do those in C
+hosts cmd:apache2       apache2-bin             web server that is tested (not started)
+hosts f:/usr/lib/apache2/modules/mod_fcgid.so libapache2-mod-fcgid its FastCGI module
+hosts f:/usr/lib/lighttpd/mod_openssl.so lighttpd-mod-openssl TLS of lighttpd
+hosts cmd:nginx         nginx                   web server that is tested (Debian also starts one on port 80)
+hosts cmd:spawn-fcgi    spawn-fcgi              starts workers
+hosts cmd:openssl       openssl                 a certificate
+hosts cmd:python3       python3                 asks them over plain sockets
+lint  cmd:mandoc        mandoc                  finds mistakes in man pages
+lint  cmd:lowdown       lowdown                 makes man pages
 lint  cmd:clang-format-14 clang-format-14       layout of C
 lint  cmd:clang-tidy-14 clang-tidy-14           finds mistakes in C
 lint  cmd:cppcheck      cppcheck                finds more of them
 lint  cmd:shellcheck    shellcheck              finds mistakes in shell scripts
+fuzz  cmd:clang-14      clang-14                compiler with a fuzzer
 bench cmd:nginx         nginx                   what the gateway is compared with (Debian also starts one on port 80)
 bench cmd:openssl       openssl                 a certificate for a provider over TLS
 TABLE
@@ -59,8 +76,10 @@ is_there() {
     case $1 in
     cmd:*) command -v "${1#cmd:}" >/dev/null ;;
     pc:*) pkg-config --exists "${1#pc:}" 2>/dev/null ;;
+    f:*) [ -e "${1#f:}" ] ;;
     h:*) has_header "${1#h:}" ;;
     py:venv) has_venv ;;
+    php:*) command -v php >/dev/null && php -m | grep -qix "${1#php:}" ;;
     *) echo "install-deps.sh: bad table row: $1" >&2 && exit 2 ;;
     esac
 }
@@ -95,7 +114,7 @@ main() {
     local group list packages
     [ $# -gt 0 ] || set -- build run
     for group in "$@"; do
-        [[ $group =~ ^(build|run|test|lint|bench)$ ]] || { echo "usage: install-deps.sh [build|run|test|lint|bench]..." >&2 && exit 2; }
+        [[ $group =~ ^(build|run|docs|test|pages|hosts|lint|fuzz|bench)$ ]] || { echo "usage: install-deps.sh [build|run|docs|test|pages|hosts|lint|fuzz|bench]..." >&2 && exit 2; }
     done
     list=$(missing "$@")
     [ -n "$list" ] || return 0

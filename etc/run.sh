@@ -27,7 +27,7 @@ build() {
     local log=$AIPASS_BUILD/make.log seconds=$SECONDS
     mkdir -p "$AIPASS_BUILD"
     [ -x "$AIPASS_BUILD/aipass.fcgi" ] || say building "the first time takes a moment"
-    env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -C "$AIPASS_ROOT" -j2 SAN="${SAN:-}" all provider >"$log" 2>&1 ||
+    env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -C "$AIPASS_ROOT" -j2 SAN="${SAN:-}" all provider docs >"$log" 2>&1 ||
         stack_fail "the build failed" "$log"
     say built "in $((SECONDS - seconds)) s"
 }
@@ -171,6 +171,7 @@ start() {
         stack_start_web "$PORT_FIRST"
     fi
     say gateway "$STACK_URL"
+    say documentation "$STACK_URL/docs/"
 }
 
 main() {
@@ -179,7 +180,7 @@ main() {
     trap 'exit 143' TERM
     trap 'exit 129' HUP
     echo "AIPass Hub"
-    "$AIPASS_ROOT/etc/install-deps.sh" build run
+    "$AIPASS_ROOT/etc/install-deps.sh" build run docs
     build
     start
     first_request

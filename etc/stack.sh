@@ -210,18 +210,21 @@ stack_start_provider() {
 }
 stack_provider_is_up_or_dead() { [ -s "$STACK_DIR/provider.port" ] || stack_is_dead "$STACK_PROVIDER_PID"; }
 
+# The pages that make docs made; without them the start page still says what is served.
 stack_write_lighttpd_config() {
+    local pages=$AIPASS_BUILD/htdocs
+    [ -d "$pages" ] || pages=$AIPASS_ROOT/htdocs
     cat >"$STACK_DIR/etc/lighttpd.conf" <<CONF
 server.bind          = "127.0.0.1"
 server.port          = $1
-server.document-root = "$AIPASS_ROOT/htdocs"
+server.document-root = "$pages"
 server.errorlog      = "$STACK_DIR/log/lighttpd.log"
 
 var.aipass_program = "$AIPASS_BUILD/aipass.fcgi"
 var.aipass_conf    = "$STACK_DIR/etc/aipass.conf"
 var.aipass_run     = "$STACK_RUN"
 var.aipass_errors  = "$AIPASS_ROOT/etc/lighttpd-errors/"
-var.aipass_htdocs  = "$AIPASS_ROOT/htdocs"
+var.aipass_htdocs  = "$pages"
 include "$AIPASS_ROOT/etc/lighttpd.conf"
 CONF
 }

@@ -127,6 +127,7 @@ static void app_clear(struct app *app)
     load_free(app->loads);
     breaker_free(app->breakers);
     transfer_pool_free(app->transfers);
+    limits_free(app->limits);
     money_free(app->money);
     catalog_store_free(app->catalogs);
     key_cache_free(app->keys);
@@ -155,12 +156,15 @@ static enum err app_fill(struct app *app, const struct config *config, atomic_bo
         app->catalogs = catalog_store_new(app->db, config);
         app->money = money_new(app->db, config, is_fastcgi ? (int)config->workers_max : 1);
     }
+    if (app->money != NULL)
+        app->limits = limits_new(app->db, config, app->money, !is_fastcgi);
     app->transfers = transfer_pool_new(config);
     app->redeem_failures = throttle_new(REDEEM_FAILURES_MAX);
     app->breakers = breakers_of(config);
     app->loads = load_new();
-    if (app->breakers == NULL || app->loads == NULL || app->keys == NULL || app->catalogs == NULL ||
-        app->money == NULL || app->transfers == NULL || app->redeem_failures == NULL) {
+    if (app->keys == NULL || app->catalogs == NULL || app->limits == NULL ||
+        app->transfers == NULL || app->redeem_failures == NULL || app->breakers == NULL ||
+        app->loads == NULL) {
         app_clear(app);
         return ERR_MEMORY;
     }
@@ -197,6 +201,7 @@ static enum err serve(const struct options *options, const struct config *config
     if (is_cut)
         stop_streams(&is_stopping);
     upkeep_stop(app.upkeep);
+    limits_stop(app.limits);
     money_stop(app.money, STOP_FLUSH_MS);
     if (!is_fastcgi)
         money_upkeep(app.money); /* after the own answer: adopt one dead neighbour */

@@ -63,6 +63,16 @@ static enum err keep_key(struct request *req, const struct key *key)
     return ERR_OK;
 }
 
+/* The key is one of ours; takes it. */
+static enum err admit_from(struct request *req, const struct key *key)
+{
+    if (key_may_come_from(key, request_remote_addr(req)))
+        return keep_key(req, key);
+    key_release(key);
+    return request_fail(req, ERR_FORBIDDEN, NULL,
+                        "This API key may not be used from your address.");
+}
+
 enum err admit_authenticate(struct request *req)
 {
     const struct app *app = app_of(req);
@@ -75,7 +85,7 @@ enum err admit_authenticate(struct request *req)
         const struct key *key = NULL;
         enum err e = key_acquire(app->keys, text, &key);
         if (e == ERR_OK)
-            return keep_key(req, key);
+            return admit_from(req, key);
         if (e != ERR_BAD_KEY)
             return request_fail(req, e, NULL, NULL);
     }

@@ -12,7 +12,7 @@ struct admission {
     const struct key *key;
 };
 
-/* admit_authenticate - the router's hook. ERR_OK with req->auth set, or the request has been answered: 401, or 503 while the database is down. */
+/* admit_authenticate - the router's hook. ERR_OK with req->auth set, or the request has been answered: 401, 403 for a key that may not be used from this address, or 503 while the database is down. */
 ERR_CHECK enum err admit_authenticate(struct request *req);
 
 /* admit_key - the key of an authenticated request. */

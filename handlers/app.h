@@ -6,6 +6,7 @@
 #include "db/catalog.h"
 #include "db/db.h"
 #include "db/key.h"
+#include "db/limit.h"
 #include "db/money.h"
 #include "upstream/transfer.h"
 
@@ -22,6 +23,7 @@ struct app {
     struct key_cache *keys;
     struct catalog_store *catalogs;
     struct money *money;
+    struct limits *limits;
     struct transfer_pool *transfers;
     struct breaker_set *breakers;
     struct load_table *loads;

@@ -81,7 +81,9 @@ static enum err send(struct attempt *a, struct slice bytes)
         answer->is_begun = true;
         answer->begun(answer);
         answer->bill->row.first_byte_ms = clock_mono_ms() - answer->req->started_ms;
-        request_drop_body(answer->req); /* an answer below 400 has begun: all of it was sent */
+        /* An answer below 400 has begun: all of it was sent. A translation reads names from it. */
+        if (a->translation == NULL && !answer->format->echoes_request)
+            request_drop_body(answer->req);
     }
     a->is_written = true;
     if (a->opening.n > 0) {
@@ -280,6 +282,7 @@ static enum err write_body(struct attempt *a, struct splice *body)
     a->translation = new_translation(a);
     if (a->translation == NULL)
         return ERR_MEMORY;
+    translation_allow_fetch(a->translation, answer->fetcher);
     e = translate_request(a->translation, &target, body, &a->fault);
     if (e == ERR_OK)
         e = attach(a);

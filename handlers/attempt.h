@@ -25,6 +25,7 @@ struct answer {
                  const struct catalog_route *route, const struct catalog_channel_key *key);
     /* begun - called once, with the first of its bytes that the client gets. */
     void (*begun)(struct answer *answer);
+    struct fetcher *fetcher; /* NULL: URLs are not fetched */
     bool is_begun;         /* a provider's byte went to the client: no other channel may be tried */
     int64_t gone_since_ms; /* when the client was seen to have left; 0: it is there */
 };

@@ -346,6 +346,8 @@ void bill_settle(struct bill *b, enum usage_status status, enum err error,
     journal_close(b->app->money, &b->slot, row);
     FAULT("k6"); /* journaled, the last byte not sent */
     hold_settle(b->app->money, &b->hold, row->cost_nusd);
+    if (b->rate != NULL)
+        rate_settle(b->rate, &row->usage);
     b->is_settled = true;
     log_settled(b);
 }

@@ -11,6 +11,7 @@
 #include "db/usage_row.h"
 #include "fcgi/request.h"
 #include "handlers/app.h"
+#include "handlers/rate.h"
 #include "upstream/format.h"
 
 struct bill {
@@ -24,6 +25,7 @@ struct bill {
     struct key_hold key_hold; /* of a key with a spend limit */
     int64_t key_held_nusd;    /* -1: it has none */
     int64_t key_refused_ms;   /* when an extension of it was refused last; 0: never */
+    struct rate *rate;        /* limits, settled with the bill; NULL: none */
     struct journal_slot slot;
     struct usage_row row; /* filled as the request goes on */
     int64_t input_max;    /* tokens held for input */

@@ -16,16 +16,17 @@
 
 /* ---- the candidates ---- */
 
-/* A call with a verb of its own has no meaning elsewhere. */
+/* A call with a verb of its own has no meaning elsewhere, nor has what a provider keeps. */
 static bool can_carry(const struct relay_read *read, const struct format *client,
                       const struct relay_pin *pin, const struct catalog_channel *channel)
 {
     const struct format *provider = format_find(channel->format);
+    bool is_bound = pin->channel_id != 0 || read->in.verb != NULL;
     if (pin->channel_id != 0 && channel->id != pin->channel_id)
         return false;
     if (provider == client)
         return true;
-    return provider != NULL && provider->encode_request != NULL && read->in.verb == NULL;
+    return provider != NULL && provider->encode_request != NULL && !is_bound;
 }
 
 static void add_keys(struct choice *c, const struct catalog_route *route,

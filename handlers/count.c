@@ -12,8 +12,7 @@
 
 #define COUNT_BODY_SIZE 64
 
-/* Text by the estimator; what is not text by the model's constants. */
-static int64_t estimate(const struct catalog_model *m, const struct format_request *in)
+int64_t count_estimate(const struct catalog_model *m, const struct format_request *in)
 {
     return text_size_tokens(&in->text) + in->images * m->image_tokens + in->files * m->file_tokens +
            in->audios * m->audio_tokens;
@@ -23,7 +22,7 @@ static void answer_estimate(struct request *req, const struct catalog_model *m,
                             const struct format_request *in, const char *member)
 {
     char body[COUNT_BODY_SIZE];
-    snprintf(body, sizeof(body), "{\"%s\":%" PRId64 "}", member, estimate(m, in));
+    snprintf(body, sizeof(body), "{\"%s\":%" PRId64 "}", member, count_estimate(m, in));
     response_header_z(req, "x-aipass-estimated", "true");
     enum err e = response_bytes(req, 200, "application/json", slice_of(body));
     (void)e; /* a client that is gone does not get it */

@@ -1,6 +1,7 @@
 #include "handlers/forward.h"
 
 #include "base/buf.h"
+#include "base/jscan.h"
 #include "base/log.h"
 #include "fcgi/response.h"
 #include "handlers/app.h"
@@ -80,8 +81,12 @@ static enum err fill(struct forward *f, const struct forward_spec *spec,
                      const struct catalog_route *route, const struct catalog_channel_key *key,
                      struct transfer_spec *out)
 {
-    struct outgoing o = {
-        .req = f->req, .route = route, .key = key, .format = spec->format, .path = spec->path};
+    struct outgoing o = {.req = f->req,
+                         .route = route,
+                         .key = key,
+                         .format = spec->format,
+                         .path = spec->path,
+                         .forwards = true};
     enum err e = outgoing_fill(&o, out);
     out->method = spec->method;
     out->is_gone = is_gone;
@@ -98,6 +103,47 @@ static enum err error_of(const struct forward *f, enum err e)
     if (f->status == 401 || f->status == 402 || f->status == 403)
         return ERR_UP_AUTH;
     return f->status >= 500 ? ERR_UP_STATUS : ERR_OK;
+}
+
+/* The public name of what this channel's provider calls so, or calls so with a date behind it; NULL. */
+static const char *public_name(const struct catalog *c, const struct catalog_channel *channel,
+                               struct slice model)
+{
+    const char *found = NULL;
+    size_t found_n = 0;
+    for (size_t m = 0; m < c->models_n; m++)
+        for (size_t i = 0; i < c->models[m].routes_n; i++) {
+            const struct catalog_route *route = &c->models[m].routes[i];
+            size_t n = strlen(route->upstream_name);
+            if (route->channel == channel && n > found_n &&
+                slice_starts(model, route->upstream_name)) {
+                found = c->models[m].name;
+                found_n = n;
+            }
+        }
+    return found;
+}
+
+/* An answer that names its model does so by the client's name for it. */
+static enum err rename_model(struct forward *f, const struct catalog *c,
+                             const struct catalog_channel *channel, struct buf *out)
+{
+    struct slice body = buf_slice(&f->body), name;
+    struct jvalue v, model;
+    if (jscan_validate(body, &v, NULL) != ERR_OK || v.kind != JSCAN_OBJECT ||
+        jscan_find(v, "model", &model) != ERR_OK ||
+        jscan_string(model, f->req->arena, &name) != ERR_OK)
+        return buf_append_slice(out, body);
+    const char *public = public_name(c, channel, name);
+    if (public == NULL)
+        return buf_append_slice(out, body);
+    size_t before = (size_t)(model.raw.p - body.p);
+    enum err e = buf_append_slice(out, (struct slice){body.p, before});
+    if (e == ERR_OK)
+        e = jscan_escape(out, slice_of(public));
+    before += model.raw.n;
+    return e != ERR_OK ? e
+                       : buf_append_slice(out, (struct slice){body.p + before, body.n - before});
 }
 
 int forward_run(struct request *req, const struct forward_spec *spec)
@@ -124,11 +170,17 @@ int forward_run(struct request *req, const struct forward_spec *spec)
             log_warn("forward_failed", "channel=%s error=%s detail=%s", route->channel->name,
                      err_name(e), result.detail);
     }
+    struct buf answer;
+    buf_init(&answer, 2 * FORWARD_BODY_MAX);
     e = error_of(&f, e);
     if (e == ERR_OK)
-        e = response_bytes(req, f.status, "application/json", buf_slice(&f.body));
+        e = rename_model(&f, catalog, route->channel, &answer);
+    if (e == ERR_OK)
+        e = response_bytes(req, f.status, "application/json", buf_slice(&answer));
     else
         request_fail(req, e, NULL, NULL);
+    (void)e; /* a client that is gone does not get it */
+    buf_clear(&answer);
     buf_clear(&f.body);
     return response_status_get(req);
 }

@@ -1,4 +1,4 @@
-/* forward - a free call that goes to one provider as it is and comes back as it is: token counts, stored responses. No hold, no usage row, no second channel. */
+/* forward - a free call that goes to one provider as it is and comes back as it is but for the model's name: token counts, stored responses. No hold, no usage row, no second channel. */
 #ifndef AIPASS_HANDLERS_FORWARD_H
 #define AIPASS_HANDLERS_FORWARD_H
 

@@ -7,6 +7,7 @@
 #include "handlers/choice.h"
 #include "handlers/errors.h"
 #include "handlers/upkeep.h"
+#include "upstream/fetch.h"
 
 #include <stddef.h>
 
@@ -15,6 +16,7 @@
 struct relay {
     struct answer answer;
     struct bill bill;
+    struct rate rate;
     struct relay_read read;
     struct relay_pin pin;
     struct choice choice;
@@ -78,6 +80,23 @@ enum err relay_read_request(struct request *req, const struct format *format,
         return request_fail(req, ERR_FORBIDDEN, "model", "This API key may not use the model `%s`.",
                             out->model->name);
     return ERR_OK;
+}
+
+/* No channel will do, and why: a call of one format, or one that goes on from what a provider keeps,
+ * is nothing that another channel or a later try could serve. */
+static void refuse_unservable(const struct relay *r, enum err e)
+{
+    struct request *req = r->answer.req;
+    const char *name = r->answer.model->name, *verb = r->read.in.verb;
+    if (e == ERR_NO_CHANNEL && r->pin.channel_id != 0)
+        request_fail(req, ERR_BAD_REQUEST, r->pin.param,
+                     "%s: the provider that keeps it does not serve the model `%s`.", r->pin.param,
+                     name);
+    else if (e == ERR_NO_CHANNEL && verb != NULL)
+        request_fail(req, ERR_BAD_REQUEST, "model", "model: `%s` has no provider that knows %s.",
+                     name, verb);
+    else
+        request_fail(req, e, NULL, NULL);
 }
 
 /* A provider's refusal is passed on only as what the client's SDK expects: a JSON object. */
@@ -227,7 +246,20 @@ static void note_answer(struct answer *answer, const struct reader *reader,
 {
     const struct relay_spec *spec = answer->spec;
     if (spec->note != NULL)
-        spec->note(answer->req, reader, &(struct relay_pin){route->channel->id, key->id});
+        spec->note(answer->req, reader, &(struct relay_pin){route->channel->id, key->id, NULL});
+}
+
+/* Only a request with a reference can have something to fetch. */
+static enum err make_fetcher(struct relay *r)
+{
+    const struct config *config = r->answer.app->config;
+    struct fetch_rules rules = {.bytes_max = config->fetch_bytes_max,
+                                .ms = config->fetch_ms,
+                                .count_max = config->fetch_count_max};
+    if (!config->fetch_urls || !r->read.in.has_reference)
+        return ERR_OK;
+    r->answer.fetcher = fetcher_new(r->answer.req->arena, &rules);
+    return r->answer.fetcher != NULL ? ERR_OK : ERR_MEMORY;
 }
 
 void relay_run(struct request *req, const struct relay_spec *spec)
@@ -250,14 +282,23 @@ void relay_run(struct request *req, const struct relay_spec *spec)
                                 .bill = &r->bill,
                                 .note = note_answer,
                                 .begun = note_begun};
+    if (make_fetcher(r) != ERR_OK) {
+        request_fail(req, ERR_MEMORY, NULL, NULL);
+        return;
+    }
     if (spec->pin != NULL && spec->pin(req, &r->read.in, &r->pin) != ERR_OK)
         return;
     enum err e = choice_init(&r->choice, req, &r->read, spec->format, &r->pin);
     if (e != ERR_OK) {
-        request_fail(req, e, NULL, NULL);
+        refuse_unservable(r, e);
         return;
     }
-    if (bill_open(&r->bill, req, r->answer.model, spec->format, &r->read.in) != ERR_OK)
+    if (rate_take(&r->rate, req, r->answer.model, spec->format, &r->read.in) != ERR_OK)
         return;
+    if (bill_open(&r->bill, req, r->answer.model, spec->format, &r->read.in) != ERR_OK) {
+        rate_cancel(&r->rate);
+        return;
+    }
+    r->bill.rate = &r->rate;
     try_channels(r);
 }

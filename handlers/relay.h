@@ -1,4 +1,4 @@
-/* relay - the spine that every AI endpoint shares: read the request, hold the money, try channels until one answers, relay the answer, settle once.
+/* relay - the spine that every AI endpoint shares: read the request, take from its limits, hold the money, try channels until one answers, relay the answer, settle once.
  *
  * Before the provider's first byte a failure moves to the next channel; after it, it ends the stream with the format's error event. */
 #ifndef AIPASS_HANDLERS_RELAY_H
@@ -26,6 +26,7 @@ ERR_CHECK enum err relay_read_request(struct request *req, const struct format *
 struct relay_pin {
     int64_t channel_id;
     int64_t key_id;
+    const char *param; /* the member that binds it */
 };
 
 struct relay_spec {

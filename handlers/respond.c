@@ -1,5 +1,6 @@
 #include "handlers/respond.h"
 
+#include "base/buf.h"
 #include "base/log.h"
 #include "db/objects.h"
 #include "fcgi/response.h"
@@ -8,6 +9,8 @@
 #include "handlers/forward.h"
 #include "handlers/relay.h"
 #include "upstream/responses.h"
+
+#define PATH_MAX_BYTES 4096
 
 static enum err find_place(struct request *req, struct slice id, struct object_place *place)
 {
@@ -27,7 +30,7 @@ static enum err pin(struct request *req, const struct format_request *in, struct
                             "Previous response with id '%.*s' not found.", SLICE_FMT(id));
     if (e != ERR_OK)
         return request_fail(req, ERR_UNAVAILABLE, NULL, NULL);
-    *out = (struct relay_pin){place.channel_id, place.channel_key_id};
+    *out = (struct relay_pin){place.channel_id, place.channel_key_id, "previous_response_id"};
     return ERR_OK;
 }
 
@@ -74,11 +77,46 @@ void respond_upgrade(struct request *req)
     (void)e; /* a client that is gone does not get it */
 }
 
+/* What the client asks to be included; the rest of a query may hold a key of ours. */
+static enum err add_query(const struct request *req, struct buf *path)
+{
+    struct slice rest = req->query;
+    char before = '?';
+    enum err e = ERR_OK;
+    while (rest.n > 0 && e == ERR_OK) {
+        struct slice one = slice_split(&rest, '&');
+        if (!slice_starts(one, "include=") && !slice_starts(one, "include[]=") &&
+            !slice_starts_ci(one, "include%5B%5D="))
+            continue;
+        e = buf_printf(path, "%c%.*s", before, SLICE_FMT(one));
+        before = '&';
+    }
+    return e;
+}
+
+/* The provider's path of a stored response, in the arena; NULL when memory is out or it is too
+ * long. */
+static const char *stored_path(const struct request *req, struct slice id)
+{
+    struct buf path;
+    const char *copy = NULL;
+    buf_init(&path, PATH_MAX_BYTES);
+    if (buf_printf(&path, "/responses/%.*s", SLICE_FMT(id)) == ERR_OK &&
+        add_query(req, &path) == ERR_OK)
+        copy = arena_copy(req->arena, buf_slice(&path));
+    buf_clear(&path);
+    return copy;
+}
+
 /* The stored response at the provider that has it. */
 static void forward(struct request *req, const char *method)
 {
     struct slice id = req->params[0];
     struct object_place place;
+    if (slice_eq_z(request_query_param(req, "stream"), "true")) {
+        request_fail(req, ERR_BAD_REQUEST, "stream", "stream: a stored response is not streamed");
+        return;
+    }
     enum err e = find_place(req, id, &place);
     if (e == ERR_NOT_FOUND) {
         request_fail(req, e, NULL, "Response with id '%.*s' not found.", SLICE_FMT(id));
@@ -91,9 +129,8 @@ static void forward(struct request *req, const char *method)
     struct forward_spec spec = {
         .format = &format_openai_responses,
         .method = method,
-        .path = arena_printf(req->arena, "/responses/%.*s%s%.*s", SLICE_FMT(id),
-                             req->query.n > 0 ? "?" : "", SLICE_FMT(req->query)),
-        .pin = {place.channel_id, place.channel_key_id},
+        .path = stored_path(req, id),
+        .pin = {place.channel_id, place.channel_key_id, NULL},
     };
     if (spec.path == NULL) {
         request_fail(req, ERR_MEMORY, NULL, NULL);

@@ -4,6 +4,7 @@
 #include "db/catalog.h"
 #include "db/chores_thread.h"
 #include "db/key.h"
+#include "db/limit.h"
 #include "db/money.h"
 #include "handlers/app.h"
 #include "upstream/transfer.h"
@@ -31,6 +32,7 @@ static bool run_once(const struct app *app, struct chores_thread *chores)
 {
     bool is_busy = key_refresh(app->keys);
     is_busy |= catalog_refresh(app->catalogs);
+    is_busy |= limits_upkeep(app->limits);
     is_busy |= money_upkeep(app->money);
     if (is_busy)
         chores_thread_poke(chores);

@@ -1,4 +1,4 @@
-/* upkeep - the background thread of a process: keys in use re-read each second, the catalog when due, leases, adoption and idle provider
+/* upkeep - the background thread of a process: keys in use re-read each second, the catalog and limits when due, leases, idle slots, adoption and idle provider
  * connections. It sleeps while nothing runs and nothing is held; a request wakes it. Beside it runs the thread of what one process does for all
  * (db/chores_thread.h). */
 #ifndef AIPASS_HANDLERS_UPKEEP_H

@@ -14,7 +14,7 @@ c_files() { find base db upstream fcgi handlers ctl tests -name '*.[ch]' | sort;
 c_sources() { find base db upstream fcgi handlers ctl tests -name '*.c' | sort; }
 shell_files() {
     # The documentation's examples are what they are.
-    find etc tests .ci -type f \( -name '*.sh' -o -path '.ci/run' \) -not -path 'tests/sdk/docs/*' | sort
+    find etc tests man debian .ci -type f \( -name '*.sh' -o -path '.ci/run' \) -not -path 'tests/sdk/docs/*' | sort
 }
 # What would be committed, with or without git.
 all_files() {
@@ -42,7 +42,7 @@ step() {
 check_layout() { c_files | xargs clang-format-14 --dry-run -Werror; }
 
 check_warnings() {
-    env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -s -j2 SAN= WERROR=1 B=build/werror all provider unit-tests e2e-tests crash-tests bench-tools
+    env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -s -j2 SAN= WERROR=1 B=build/werror all provider unit-tests e2e-tests crash-tests sim-tests fuzz-targets bench-tools
 }
 
 check_tidy() {
@@ -59,6 +59,23 @@ check_cppcheck() {
         --std=c11 --enable=warning,portability,performance --inline-suppr --error-exitcode=1 \
         --suppress=internalAstError --suppress=nullPointerRedundantCheck \
         --suppress='nullPointer:tests/*' --suppress='nullPointerArithmetic:tests/*'
+}
+
+check_man() {
+    make -s man && ! mandoc -Tlint -W warning build/man/aipass* | grep .
+}
+
+check_units() {
+    local dir
+    command -v systemd-analyze >/dev/null || return 0
+    dir=$(mktemp -d) || return 1
+    cp etc/systemd/aipass.socket "$dir"
+    sed 's|^ExecStart=[^ ]*|ExecStart=/bin/true|' etc/systemd/aipass@.service >"$dir/aipass@.service"
+    cp "$dir/aipass@.service" "$dir/aipass@1.service"
+    systemd-analyze verify --man=no "$dir/aipass.socket" "$dir/aipass@1.service" && systemd-analyze security --offline=true --threshold=20 "$dir/aipass@1.service"
+    local rc=$?
+    rm -rf "$dir"
+    return $rc
 }
 
 check_shell() { shell_files | xargs shellcheck -x -S warning; }
@@ -115,6 +132,8 @@ main() {
     step hosts check_hosts
     step unfinished check_unfinished
     step shellcheck check_shell
+    step man check_man
+    step units check_units
     step warnings check_warnings
     step cppcheck check_cppcheck
     step clang-tidy check_tidy

@@ -1,10 +1,15 @@
 #!/bin/bash
-# tests/run-all.sh [unit|e2e|crash|crash-short|sdk|run]... - runs these suites (all but crash by default). The last line is 'N passed, N failed'.
+# tests/run-all.sh [unit|sim|fuzz-short|e2e|crash|crash-short|ctl|hosts|sdk|docs|docs-full|run]... - runs these suites (all but crash and docs-full by default). The last line is 'N passed, N failed'.
 #
 # unit  build/tests/unit/test_*: modules, with Check
+# sim   build/tests/sim/sim: the money core on a simulated clock, database and disk; a fixed set of seeds
+# fuzz-short tests/fuzz/run.sh: parsers and translations with bent inputs
 # e2e   build/tests/e2e/e2e: the gateway behind lighttpd with MariaDB and the provider simulator
 # crash tests/crash/crash: processes, servers and disks that fail under load; crash-short: as much of it as fits a minute
+# ctl   tests/ctl/run.sh: aipassctl, and a failing fixture for each check of its doctor
+# hosts tests/hosts/run.sh --short: the real web servers with the shipped snippets; make test-hosts does it in full
 # sdk   tests/sdk/run.sh: the documentation's examples, the official SDKs, the SQL of README.md
+# docs  tests/docs/run.sh: the documentation's pages, openapi.json and the SQL cookbook; docs-full: also its samples, and a browser
 # run   tests/sdk/make-run.sh: `make run` itself
 set -euo pipefail
 
@@ -14,6 +19,7 @@ export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" # servers, which a user's pa
 LOGS=$AIPASS_BUILD/logs
 UNIT_SECONDS=300
 SUITE_SECONDS=2400
+FUZZ_SECONDS=3      # each target
 CRASH_SECONDS=60 # the last run begins within it
 PASSED=0 FAILED=0
 
@@ -69,6 +75,11 @@ run_unit() {
     done
 }
 
+run_docs() { # NAME [OPTION]
+    build docs || return 0
+    run_program "$1" tests/docs/run.sh "${@:2}"
+}
+
 # run_program NAME COMMAND... - one that prints as it goes.
 run_program() {
     local name=$1 rc=0
@@ -78,25 +89,48 @@ run_program() {
     judge "$name" "$LOGS/$name.log" "$rc"
 }
 
+run_sim() {
+    local rc=0 seeds=1..100000
+    case ${SAN:-} in
+    *thread*) echo "sim: nothing for this sanitizer: it has one thread" && return 0 ;;
+    ?*) seeds=1..2000 ;;
+    esac
+    build sim-tests || return 0
+    timeout "$UNIT_SECONDS" "$AIPASS_BUILD/tests/sim/sim" --seeds "$seeds" </dev/null 2>&1 | tee "$LOGS/sim.log" || rc=$?
+    judge sim "$LOGS/sim.log" "$rc"
+}
+
+run_fuzz() {
+    local rc=0
+    FUZZ_SECONDS=$FUZZ_SECONDS tests/fuzz/run.sh replay </dev/null 2>&1 | tee "$LOGS/fuzz-short.log" || rc=$?
+    judge fuzz-short "$LOGS/fuzz-short.log" "$rc"
+}
+
 run_suite() {
     local passed=$PASSED failed=$FAILED seconds=$SECONDS
     echo "== $1"
     case $1 in
     unit) run_unit ;;
+    sim) run_sim ;;
+    fuzz-short) run_fuzz ;;
     e2e) run_program e2e "$AIPASS_BUILD/tests/e2e/e2e" ;;
     crash) run_program crash tests/crash/run.sh ;;
     crash-short) run_program crash-short tests/crash/run.sh --seconds "$CRASH_SECONDS" ;;
+    ctl) run_program ctl tests/ctl/run.sh ;;
+    hosts) etc/install-deps.sh hosts && run_program hosts tests/hosts/run.sh --short ;;
     sdk) run_program sdk tests/sdk/run.sh ;;
+    docs) run_docs docs ;;
+    docs-full) etc/install-deps.sh pages && run_docs docs-full --full ;;
     run) run_program run tests/sdk/make-run.sh ;;
-    *) echo "usage: tests/run-all.sh [unit|e2e|crash|crash-short|sdk|run]..." >&2 && exit 2 ;;
+    *) echo "usage: tests/run-all.sh [unit|sim|fuzz-short|e2e|crash|crash-short|ctl|hosts|sdk|docs|docs-full|run]..." >&2 && exit 2 ;;
     esac
     echo "== $1: $((PASSED - passed)) passed, $((FAILED - failed)) failed in $((SECONDS - seconds)) s"
 }
 
 main() {
     local suite
-    [ $# -gt 0 ] || set -- unit e2e crash-short sdk run
-    etc/install-deps.sh build run test
+    [ $# -gt 0 ] || set -- unit sim fuzz-short e2e crash-short ctl hosts sdk docs run
+    etc/install-deps.sh build run docs test
     mkdir -p "$LOGS" "$AIPASS_BUILD/tmp"
     for suite in "$@"; do
         run_suite "$suite"

@@ -301,6 +301,7 @@ const struct format format_anthropic = {
     .ping = {PING, sizeof(PING) - 1                  },
     .decode_request = anthropic_decode_request,
     .encode_request = anthropic_encode_request,
+    .needs_bytes = anthropic_needs_bytes,
     .decode_begin = anthropic_decode_begin,
     .decode_event = anthropic_decode_event,
     .decode_end = anthropic_decode_end,

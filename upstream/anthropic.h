@@ -58,9 +58,11 @@ void anthropic_usage_merge(struct anthropic_usage *u, struct jvalue v, bool is_f
 /* anthropic_usage_counts - false, and *out as it was, when too little was told. Before the end the
  * output is what was seen, since providers tell it only then. */
 bool anthropic_usage_counts(const struct anthropic_usage *u, struct counts *out);
-/* anthropic_write_usage - the usage object. tier p NULL: standard; cost: a JSON number, or NULL. */
+/* anthropic_write_usage - the usage object of a message; anthropic_write_delta_usage: the smaller one
+ * of message_delta. tier p NULL: standard; cost: a JSON number, or NULL. */
 void anthropic_write_usage(struct jwrite *w, const struct counts *c, struct slice tier,
                            const char *cost);
+void anthropic_write_delta_usage(struct jwrite *w, const struct counts *c, const char *cost);
 
 /* ---- as in struct format ---- */
 
@@ -71,6 +73,8 @@ void anthropic_read_error(struct reader *r, struct slice body);
 enum err anthropic_decode_request(struct canon *c, const struct format_request *in,
                                   struct fault *fault);
 enum err anthropic_encode_request(struct canon *c, struct plan *p, struct buf *out);
+/* anthropic_needs_bytes - text files; images and PDF have URLs here. */
+bool anthropic_needs_bytes(const struct part *part);
 enum err anthropic_decode_begin(struct decoder *d);
 enum err anthropic_decode_event(struct decoder *d, const struct sse_event *e);
 enum err anthropic_decode_end(struct decoder *d);

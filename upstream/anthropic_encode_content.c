@@ -88,6 +88,13 @@ static bool is_text(struct slice mime)
            slice_eq_ci(mime, "application/xml") || slice_eq_ci(mime, "application/yaml");
 }
 
+bool anthropic_needs_bytes(const struct part *part)
+{
+    struct slice mime = mime_of(&part->media);
+
+    return part->kind == PART_FILE && is_text(mime);
+}
+
 static void write_source(struct anthropic_encode *r, const struct media *m, struct slice mime)
 {
     jwrite_key_object(&r->w, "source");

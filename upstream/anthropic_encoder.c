@@ -439,7 +439,7 @@ enum err anthropic_encode_end(struct encoder *e)
     write_stop(&w, e);
     jwrite_object_end(&w);
     jwrite_key(&w, "usage");
-    anthropic_write_usage(&w, &e->counts, e->service_tier, e->cost);
+    anthropic_write_delta_usage(&w, &e->counts, e->cost);
     err = end_event(&w);
     if (err)
         return err;

@@ -156,26 +156,43 @@ bool anthropic_usage_counts(const struct anthropic_usage *u, struct counts *out)
     return true;
 }
 
-void anthropic_write_usage(struct jwrite *w, const struct counts *c, struct slice tier,
-                           const char *cost)
+/* What stands in the usage of a message and of a message_delta. */
+static void open_usage(struct jwrite *w, const struct counts *c)
 {
-    bool is_known_tier = slice_eq_z(tier, "priority") || slice_eq_z(tier, "batch");
-
     jwrite_object(w);
     jwrite_key_i64(w, "input_tokens", c->in_fresh);
     jwrite_key_i64(w, "cache_creation_input_tokens", c->in_write + c->in_write_1h);
     jwrite_key_i64(w, "cache_read_input_tokens", c->in_read);
-    jwrite_key_object(w, "cache_creation");
-    jwrite_key_i64(w, "ephemeral_5m_input_tokens", c->in_write);
-    jwrite_key_i64(w, "ephemeral_1h_input_tokens", c->in_write_1h);
-    jwrite_object_end(w);
     jwrite_key_i64(w, "output_tokens", c->out_all);
     jwrite_key_object(w, "output_tokens_details");
     jwrite_key_i64(w, "thinking_tokens", c->out_think);
     jwrite_object_end(w);
     jwrite_key_null(w, "server_tool_use");
-    jwrite_key_string(w, "service_tier", is_known_tier ? tier : SLICE("standard"));
+}
+
+static void close_usage(struct jwrite *w, const char *cost)
+{
     if (cost)
         jwrite_key_raw(w, "cost", slice_of(cost));
     jwrite_object_end(w);
+}
+
+void anthropic_write_usage(struct jwrite *w, const struct counts *c, struct slice tier,
+                           const char *cost)
+{
+    bool is_known_tier = slice_eq_z(tier, "priority") || slice_eq_z(tier, "batch");
+
+    open_usage(w, c);
+    jwrite_key_object(w, "cache_creation");
+    jwrite_key_i64(w, "ephemeral_5m_input_tokens", c->in_write);
+    jwrite_key_i64(w, "ephemeral_1h_input_tokens", c->in_write_1h);
+    jwrite_object_end(w);
+    jwrite_key_string(w, "service_tier", is_known_tier ? tier : SLICE("standard"));
+    close_usage(w, cost);
+}
+
+void anthropic_write_delta_usage(struct jwrite *w, const struct counts *c, const char *cost)
+{
+    open_usage(w, c);
+    close_usage(w, cost);
 }

@@ -155,10 +155,22 @@ const char *canon_field(const struct canon *c, enum canon_field f)
     return name ? name : field_words[f];
 }
 
+/* Names may be a client's own: what a list in a header cannot hold is none. */
+static bool is_listable(const char *name)
+{
+    const char *p;
+
+    for (p = name; *p > ' ' && *p <= '~' && *p != ','; p++)
+        ;
+    return p > name && *p == '\0';
+}
+
 void drop(struct drops *d, const char *name)
 {
     size_t i;
 
+    if (!is_listable(name))
+        return;
     for (i = 0; i < d->n; i++)
         if (strcmp(d->names[i], name) == 0)
             return;
@@ -244,4 +256,39 @@ enum err canon_fault(struct arena *a, struct fault *fault, const char *path, con
         return ERR_MEMORY;
     *fault = (struct fault){path, whole};
     return ERR_BAD_REQUEST;
+}
+
+enum err turn_join_thoughts(struct arena *a, struct turn *t)
+{
+    size_t i, k, n = 0;
+
+    for (i = 0; i < t->parts_n; i = k) {
+        struct part *last;
+        size_t bytes = 0, at = 0, first = i;
+        char *text;
+
+        for (k = i; k < t->parts_n && t->parts[k].kind == PART_THINKING; k++) {
+            bytes += t->parts[k].text.n;
+            if (t->parts[k].seal_text.n) {
+                k++;
+                break;
+            }
+        }
+        k += k == i; /* no thinking */
+        last = &t->parts[k - 1];
+        if (k - i > 1) {
+            text = arena_alloc(a, bytes + 1);
+            if (!text)
+                return ERR_MEMORY;
+            for (; first < k; first++) {
+                if (t->parts[first].text.n)
+                    memcpy(text + at, t->parts[first].text.p, t->parts[first].text.n);
+                at += t->parts[first].text.n;
+            }
+            last->text = (struct slice){text, bytes};
+        }
+        t->parts[n++] = *last;
+    }
+    t->parts_n = n;
+    return ERR_OK;
 }

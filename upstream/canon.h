@@ -57,6 +57,7 @@ struct seal {
     struct slice payload; /* as the vendor gave it */
     struct slice id;      /* the id of the item that it came in (Responses); p NULL: none */
     bool is_redacted;     /* Anthropic's redacted_thinking */
+    uint32_t text_crc;    /* CRC-32C of the thinking that it seals; 0: not told */
 };
 
 struct part {
@@ -183,7 +184,8 @@ struct drops {
     size_t n;
 };
 
-/* drop - notes a name (literal or in the arena). Past DROPS_MAX names are not noted. */
+/* drop - notes a name (literal or in the arena). Not noted: past DROPS_MAX names, and names that are
+ * empty or hold anything but visible ASCII without commas, since the list becomes a header. */
 void drop(struct drops *d, const char *name);
 
 struct canon {
@@ -230,6 +232,10 @@ void canon_init(struct canon *c, struct arena *a, enum vendor vendor, const char
  * a result. */
 struct turn *canon_add_turn(struct canon *c, enum canon_role role, const char *at);
 struct part *turn_add_part(struct canon *c, struct turn *t, enum part_kind kind, const char *at);
+
+/* turn_join_thoughts - thinking parts that follow each other become one, up to the one with a seal
+ * to open: a Gemini client's thoughts come back in the pieces of the stream. ERR_MEMORY. */
+ERR_CHECK enum err turn_join_thoughts(struct arena *a, struct turn *t);
 struct part *part_add_part(struct canon *c, struct part *result, enum part_kind kind,
                            const char *at);
 struct tool *canon_add_tool(struct canon *c, enum tool_kind kind, const char *at);

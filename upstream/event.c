@@ -142,3 +142,21 @@ enum err decoder_error(struct decoder *d, enum err error, struct slice text, str
     return decoder_emit(
         d, &(struct event){.kind = EV_ERROR, .error = error, .text = text, .code = code});
 }
+
+const char *finish_log_word(enum finish f)
+{
+    static const char *const words[] = {
+        [FINISH_STOP] = "stop",
+        [FINISH_STOP_TEXT] = "stop",
+        [FINISH_LENGTH] = "length",
+        [FINISH_CONTEXT] = "length",
+        [FINISH_TOOL] = "tool_calls",
+        [FINISH_REFUSAL] = "refusal",
+        [FINISH_FILTER] = "content_filter",
+        [FINISH_PAUSE] = "pause",
+        [FINISH_BAD_CALL] = "bad_call",
+        [FINISH_OTHER] = "other",
+    };
+
+    return words[f];
+}

@@ -120,4 +120,7 @@ struct encoder {
     void *state; /* the format's own, in the arena; set by its encode_begin */
 };
 
+/* finish_log_word - as the usage log has it, in OpenAI's words where there are any. */
+const char *finish_log_word(enum finish f);
+
 #endif

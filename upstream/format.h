@@ -154,6 +154,8 @@ struct reader {
 struct format {
     const char *name; /* "openai-chat" */
     enum vendor vendor;
+    bool
+        echoes_request; /* what ends an answer repeats members of the request: its body must stay */
     struct reader_ops reader;
     /* headers of the client's request that go to a provider of this format; NULL at the end */
     const char *const *forwarded_headers;
@@ -192,6 +194,8 @@ struct format {
      * further. What is left out is noted in p->drops, what cannot be is refused by plan_fault.
      * ERR_BAD_REQUEST, ERR_MEMORY, ERR_FULL. NULL: the format is a client's only. */
     enum err (*encode_request)(struct canon *c, struct plan *p, struct buf *out);
+    /* needs_bytes - the format has no way to carry this media part by its URL. NULL: it always has. */
+    bool (*needs_bytes)(const struct part *part);
 
     /* decode_begin - sets d->state. decode_event - one event of a stream; decode_end - its bytes
      * have ended: emits what is left, ERR_UP_CUT when the answer was not complete. decode_whole - a

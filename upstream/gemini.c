@@ -441,6 +441,7 @@ const struct format format_gemini = {
     .ping = {"\n", 1               },
     .decode_request = gemini_decode_request,
     .encode_request = gemini_encode_request,
+    .needs_bytes = gemini_needs_bytes,
     .decode_begin = gemini_decode_begin,
     .decode_event = gemini_decode_event,
     .decode_end = gemini_decode_end,

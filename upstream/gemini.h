@@ -160,6 +160,8 @@ enum err gemini_write_stream_error(const struct reader *r, struct buf *b, enum e
 enum err gemini_decode_request(struct canon *c, const struct format_request *in,
                                struct fault *fault);
 enum err gemini_encode_request(struct canon *c, struct plan *p, struct buf *out);
+/* gemini_needs_bytes - all but videos of YouTube. */
+bool gemini_needs_bytes(const struct part *part);
 enum err gemini_decode_begin(struct decoder *d);
 enum err gemini_decode_event(struct decoder *d, const struct sse_event *e);
 enum err gemini_decode_end(struct decoder *d);

@@ -188,7 +188,7 @@ static enum err decode_result_parts(struct walk *w, struct jvalue parts, const c
     gemini_list_begin(&l, parts);
     while (gemini_list_next(&l, &v)) {
         struct fields f = {0};
-        struct media media;
+        struct media media = {0};
 
         if (gemini_find(v, "inlineData", &f.data) && gemini_find(v, "fileData", &f.file))
             return fail(w, at, "expected parts with inlineData or fileData");
@@ -255,7 +255,7 @@ static enum err decode_text(struct walk *w, const struct fields *f, const char *
 static enum err decode_media(struct walk *w, const struct fields *f, const char *at,
                              struct part **out)
 {
-    struct media media;
+    struct media media = {0};
     enum err e;
 
     if (f->thought.raw.p && f->thought.kind == JSCAN_TRUE) {

@@ -63,6 +63,18 @@ static unsigned modality_of(const struct part *part, struct slice mime)
     return slice_starts_ci(mime, "video/") ? MODALITY_VIDEO : MODALITY_FILE;
 }
 
+bool gemini_needs_bytes(const struct part *part)
+{
+    static const char *const videos[] = {"https://www.youtube.com/", "https://youtube.com/",
+                                         "https://m.youtube.com/", "https://youtu.be/"};
+    size_t i;
+
+    for (i = 0; i < sizeof(videos) / sizeof(videos[0]); i++)
+        if (slice_starts_ci(part->media.data, videos[i]))
+            return false;
+    return true;
+}
+
 /* The members inlineData or fileData of an object that is open. */
 static enum err write_media_members(struct writer *x, const struct part *part)
 {
@@ -73,8 +85,9 @@ static enum err write_media_members(struct writer *x, const struct part *part)
     if (m->source == MEDIA_ID)
         return plan_fault(x->p, part->at,
                           "a file id of another provider is not known to this model");
-    if (m->source == MEDIA_URL && !slice_starts_ci(m->data, "https://"))
-        return plan_fault(x->p, part->at, "this model takes https URLs and base64 data only");
+    if (m->source == MEDIA_URL && gemini_needs_bytes(part))
+        return plan_fault(x->p, part->at,
+                          "media by URL cannot be carried to this model; send its bytes");
     if (!(x->p->capability->input & modality_of(part, mime)))
         return plan_fault(x->p, part->at, "this model does not take media of the type %.*s",
                           SLICE_FMT(mime));

@@ -34,7 +34,7 @@ static void clean(struct cleaner *c, struct jvalue schema, unsigned refs);
 /* One step of a JSON pointer. */
 static bool step(struct cleaner *c, struct jvalue *v, struct slice name)
 {
-    struct jvalue element;
+    struct jvalue element = {0};
     struct jscan s;
     int64_t index;
     char *z;

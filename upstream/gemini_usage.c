@@ -90,6 +90,7 @@ void gemini_write_usage(struct jwrite *w, const struct encoder *e)
 {
     const struct counts *c = &e->counts;
     int64_t prompt = c->in_fresh + c->in_read + c->in_write + c->in_write_1h;
+    bool is_standard = slice_eq_z(e->service_tier, "default"); /* OpenAI's word for it */
 
     jwrite_key_object(w, "usageMetadata");
     jwrite_key_i64(w, "promptTokenCount", prompt);
@@ -100,7 +101,7 @@ void gemini_write_usage(struct jwrite *w, const struct encoder *e)
     if (c->out_think > 0)
         jwrite_key_i64(w, "thoughtsTokenCount", c->out_think);
     if (e->service_tier.n)
-        jwrite_key_string(w, "serviceTier", e->service_tier);
+        jwrite_key_string(w, "serviceTier", is_standard ? SLICE("standard") : e->service_tier);
     if (e->cost)
         jwrite_key_raw(w, "cost", slice_of(e->cost));
     jwrite_object_end(w);

@@ -318,6 +318,7 @@ const struct format format_openai_chat = {
     .write_stream_error = chat_write_stream_error,
     .decode_request = chat_decode_request,
     .encode_request = chat_encode_request,
+    .needs_bytes = chat_needs_bytes,
     .decode_begin = chat_decode_begin,
     .decode_event = chat_decode_event,
     .decode_end = chat_decode_end,

@@ -63,4 +63,7 @@ enum err chat_encode_begin(struct encoder *e);
 enum err chat_encode_event(struct encoder *e, const struct event *ev);
 enum err chat_encode_end(struct encoder *e);
 
+/* chat_needs_bytes - documents and audio have no URL here, images have. */
+bool chat_needs_bytes(const struct part *p);
+
 #endif

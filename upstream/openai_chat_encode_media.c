@@ -1,3 +1,4 @@
+#include "upstream/openai_chat.h"
 #include "upstream/openai_chat_encode.h"
 
 #include <limits.h>
@@ -29,6 +30,11 @@ static void write_data_url(struct jwrite *w, struct slice mime, struct slice dat
 static bool is_web_url(struct slice url)
 {
     return slice_starts_ci(url, "https://") || slice_starts_ci(url, "http://");
+}
+
+bool chat_needs_bytes(const struct part *p)
+{
+    return p->kind != PART_IMAGE;
 }
 
 /* ---- images ---- */

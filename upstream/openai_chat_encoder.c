@@ -48,18 +48,24 @@ static enum err make_frame(struct encoder *e, struct chat_encoder *s)
     return s->head.p ? ERR_OK : ERR_MEMORY;
 }
 
-enum err chat_encode_begin(struct encoder *e)
+static void init_bufs(struct chat_encoder *s)
 {
-    struct chat_encoder *s = arena_alloc(e->arena, sizeof(*s));
     struct buf *bufs[] = {&s->seal,    &s->media, &s->text,  &s->thinking,
                           &s->refusal, &s->calls, &s->images};
     size_t i;
+
+    for (i = 0; i < sizeof(bufs) / sizeof(bufs[0]); i++)
+        buf_init(bufs[i], PART_MAX);
+}
+
+enum err chat_encode_begin(struct encoder *e)
+{
+    struct chat_encoder *s = arena_alloc(e->arena, sizeof(*s));
     enum err err;
 
     if (!s)
         return ERR_MEMORY;
-    for (i = 0; i < sizeof(bufs) / sizeof(bufs[0]); i++)
-        buf_init(bufs[i], PART_MAX);
+    init_bufs(s);
     s->is_legacy = e->request && chat_is_legacy(e->request);
     e->state = s;
     err = arena_defer(e->arena, clear, s);

@@ -54,10 +54,17 @@ static void write_choice_end(struct jwrite *w, const struct encoder *e)
     jwrite_key_z(w, "finish_reason", finish_word(e));
 }
 
+/* The format knows these words only; other formats' providers have their own. */
 static void write_tier(struct jwrite *w, const struct encoder *e)
 {
-    if (e->service_tier.n)
-        jwrite_key_string(w, "service_tier", e->service_tier);
+    static const char *const words[] = {"auto", "default", "flex", "scale", "priority", "fast"};
+    size_t i;
+
+    if (slice_eq_z(e->service_tier, "standard"))
+        jwrite_key_z(w, "service_tier", "default");
+    for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (slice_eq_z(e->service_tier, words[i]))
+            jwrite_key_z(w, "service_tier", words[i]);
 }
 
 static enum err send_finish(const struct encoder *e)

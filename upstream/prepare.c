@@ -42,6 +42,13 @@ static bool is_for_target(const struct sweep *s, const struct seal *seal)
     return seal->model.n == 0 || slice_eq_z(seal->model, s->plan->model);
 }
 
+/* Many clients keep only a piece of thinking that came in pieces; the provider would refuse it. */
+static bool is_text_whole(const struct part *p)
+{
+    return p->kind != PART_THINKING || p->seal.text_crc == 0 ||
+           p->seal.text_crc == hash_crc32c(0, p->text.p, p->text.n);
+}
+
 static enum err open_seal(const struct sweep *s, struct part *p)
 {
     bool is_redacted = p->seal.is_redacted;
@@ -57,7 +64,7 @@ static enum err open_seal(const struct sweep *s, struct part *p)
         p->seal.is_redacted = is_redacted;
         p->seal.id = id;
     }
-    if (!is_for_target(s, &p->seal))
+    if (!is_for_target(s, &p->seal) || !is_text_whole(p))
         p->seal = (struct seal){.vendor = VENDOR_NONE};
     return ERR_OK;
 }
@@ -109,8 +116,11 @@ static void sweep_result(struct part *result)
 static enum err sweep_turn(const struct sweep *s, struct turn *t)
 {
     size_t i, n = 0;
-    enum err e;
+    enum err e = s->canon->vendor == VENDOR_GEMINI ? turn_join_thoughts(s->canon->arena, t)
+                                                   : ERR_OK;
 
+    if (e)
+        return e;
     for (i = 0; i < t->parts_n; i++) {
         e = open_seal(s, &t->parts[i]);
         if (e)

@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define EDITS_OWN      2 /* output limit, model */
+#define EDITS_OWN      3 /* output limit, input, model */
 #define MODEL_TEXT_MAX ((size_t)4096)
 
 /* The members that we read. Those we bill or route on may not occur twice: the provider might take
@@ -128,7 +128,7 @@ static enum err read_request(const struct format_call *call, struct arena *a,
     r.request.members_n = r.members.n;
     read_affinity(&r);
     input = (struct responses_input){v[KNOWN_INPUT], v[KNOWN_INSTRUCTIONS], v[KNOWN_TOOLS],
-                                     v[KNOWN_TEXT], v[KNOWN_PROMPT]};
+                                     v[KNOWN_TEXT],  v[KNOWN_PROMPT],       false};
     e = responses_read_input(&input, a, &r.request, fault);
     if (e)
         return e;
@@ -136,6 +136,7 @@ static enum err read_request(const struct format_call *call, struct arena *a,
     if (!own)
         return ERR_MEMORY;
     *own = r.own;
+    own->has_envelopes = input.has_envelopes;
     r.request.own = own;
     *out = r.request;
     return ERR_OK;
@@ -181,6 +182,34 @@ static enum err inject_output_max(struct splicer *s, const struct format_request
     return number ? splicer_set(s, "max_output_tokens", slice_of(number)) : ERR_MEMORY;
 }
 
+static void clear_buf(void *buf)
+{
+    buf_clear(buf);
+}
+
+/* A conversation that another provider's model took part in: its sealed reasoning would be refused
+ * here. */
+static enum err strip_envelopes(struct splicer *s, const struct format_request *r, struct arena *a)
+{
+    const struct responses_request *own = r->own;
+    struct slice input;
+    struct buf *stripped;
+    enum err e;
+
+    if (!own->has_envelopes || splicer_find(s, "input", &input))
+        return ERR_OK;
+    stripped = arena_alloc(a, sizeof(*stripped));
+    if (!stripped)
+        return ERR_MEMORY;
+    buf_init(stripped, input.n);
+    e = arena_defer(a, clear_buf, stripped);
+    if (!e)
+        e = responses_strip_input(input, stripped);
+    if (!e)
+        splicer_replace(s, "input", buf_slice(stripped));
+    return e == ERR_FULL ? ERR_INTERNAL : e; /* it only gets shorter */
+}
+
 static enum err write_request(const struct format_request *r, const struct format_target *t,
                               struct arena *a, struct splice *out)
 {
@@ -191,6 +220,8 @@ static enum err write_request(const struct format_request *r, const struct forma
     e = splicer_init(&s, a, r->body, r->members, r->members_n, t->edits_n + EDITS_OWN);
     if (!e)
         e = inject_output_max(&s, r, t, a);
+    if (!e)
+        e = strip_envelopes(&s, r, a);
     for (i = 0; i < t->edits_n && !e; i++)
         e = splicer_edit(&s, &t->edits[i]);
     if (e)
@@ -228,6 +259,7 @@ static const char *const default_headers[] = {NULL};
 const struct format format_openai_responses = {
     .name = "openai-responses",
     .vendor = VENDOR_OPENAI,
+    .echoes_request = true,
     .reader = {responses_read_event, responses_read_end, responses_read_whole,
                responses_read_error},
     .forwarded_headers = forwarded_headers,
@@ -240,6 +272,7 @@ const struct format format_openai_responses = {
     .ping = {PING, sizeof(PING) - 1                  },
     .decode_request = responses_decode_request,
     .encode_request = responses_encode_request,
+    .needs_bytes = responses_needs_bytes,
     .decode_begin = responses_decode_begin,
     .decode_event = responses_decode_event,
     .decode_end = responses_decode_end,

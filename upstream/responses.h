@@ -21,6 +21,7 @@ struct responses_request {
     struct slice previous_id; /* previous_response_id, decoded; p NULL: none */
     bool is_stored;           /* `store`, which is true when not said */
     bool is_background;
+    bool has_envelopes; /* reasoning that another provider sealed, in an envelope of ours */
 };
 
 /* responses_previous_id - the response that the request goes on from; p NULL: none. in: read by
@@ -37,13 +38,17 @@ struct slice responses_answer_id(const struct reader *r);
 /* The members of a request that input is counted in; raw.p NULL: absent. */
 struct responses_input {
     struct jvalue input, instructions, tools, text, prompt;
+    bool has_envelopes; /* out */
 };
 
 /* responses_read_input - checks the items' structure and sets text_bytes, text, images, files,
  * audios, has_reference, and affinity unless it is set already. ERR_BAD_REQUEST with *fault;
  * ERR_MEMORY. */
-ERR_CHECK enum err responses_read_input(const struct responses_input *in, struct arena *a,
+ERR_CHECK enum err responses_read_input(struct responses_input *in, struct arena *a,
                                         struct format_request *out, struct fault *fault);
+/* responses_strip_input - the list of items without those in envelopes of ours, whose seals no
+ * provider of this format can open. out: empty. ERR_MEMORY, ERR_FULL. */
+ERR_CHECK enum err responses_strip_input(struct slice input, struct buf *out);
 
 /* responses_read_usage - a usage object as counts. v: any validated value, raw.p NULL allowed.
  * False, and *out as it was, when it is no object with a number of tokens in it. */
@@ -154,6 +159,8 @@ void responses_read_error(struct reader *r, struct slice body);
 enum err responses_decode_request(struct canon *c, const struct format_request *in,
                                   struct fault *fault);
 enum err responses_encode_request(struct canon *c, struct plan *p, struct buf *out);
+/* responses_needs_bytes - audio; images and files have URLs here. */
+bool responses_needs_bytes(const struct part *part);
 enum err responses_decode_begin(struct decoder *d);
 enum err responses_decode_event(struct decoder *d, const struct sse_event *e);
 enum err responses_decode_end(struct decoder *d);

@@ -265,7 +265,7 @@ static enum err take_schema(struct request *r, struct jvalue format)
 
 static enum err take_format(struct request *r, struct jvalue format)
 {
-    struct slice type;
+    struct slice type = {NULL, 0};
     enum err e;
 
     if (format.kind == JSCAN_NULL)

@@ -83,6 +83,11 @@ static enum err write_file(struct items *x, const struct part *part)
     return ERR_OK;
 }
 
+bool responses_needs_bytes(const struct part *part)
+{
+    return part->kind == PART_AUDIO;
+}
+
 static enum err write_audio(struct items *x, const struct part *part)
 {
     const struct media *m = &part->media;
@@ -263,32 +268,39 @@ static void write_said(struct items *x, const struct turn *t, size_t *i)
     jwrite_object_end(x->w);
 }
 
-/* Thinking goes back to who sealed it only, and only before what it led to: alone it is refused. */
+/* Thinking goes back to who sealed it only. */
+static void write_reasoning(struct items *x, const struct seal *seal, struct slice text)
+{
+    struct jwrite *w = x->w;
+
+    if (seal->vendor != VENDOR_OPENAI || seal->payload.n == 0)
+        return;
+    jwrite_object(w);
+    jwrite_key_z(w, "type", "reasoning");
+    if (seal->id.n) /* bound into the seal: never one of ours */
+        jwrite_key_string(w, "id", seal->id);
+    jwrite_key_array(w, "summary");
+    if (text.n) {
+        jwrite_object(w);
+        jwrite_key_z(w, "type", "summary_text");
+        jwrite_key_string(w, "text", text);
+        jwrite_object_end(w);
+    }
+    jwrite_array_end(w);
+    jwrite_key_string(w, "encrypted_content", seal->payload);
+    jwrite_object_end(w);
+}
+
+/* Thinking goes back before what it led to only: alone it is refused. */
 static void write_thinking(struct items *x, const struct turn *t, size_t i)
 {
-    const struct part *part = &t->parts[i];
-    struct jwrite *w = x->w;
     size_t k;
 
     for (k = i + 1; k < t->parts_n; k++)
         if (is_said(&t->parts[k]) || t->parts[k].kind == PART_CALL)
             break;
-    if (part->seal.vendor != VENDOR_OPENAI || part->seal.payload.n == 0 || k == t->parts_n)
-        return;
-    jwrite_object(w);
-    jwrite_key_z(w, "type", "reasoning");
-    if (part->seal.id.n) /* bound into the seal: never one of ours */
-        jwrite_key_string(w, "id", part->seal.id);
-    jwrite_key_array(w, "summary");
-    if (part->text.n) {
-        jwrite_object(w);
-        jwrite_key_z(w, "type", "summary_text");
-        jwrite_key_string(w, "text", part->text);
-        jwrite_object_end(w);
-    }
-    jwrite_array_end(w);
-    jwrite_key_string(w, "encrypted_content", part->seal.payload);
-    jwrite_object_end(w);
+    if (k < t->parts_n)
+        write_reasoning(x, &t->parts[i].seal, t->parts[i].text);
 }
 
 /* An image that the assistant made can only be shown to it by the user. */
@@ -318,16 +330,16 @@ static enum err write_assistant(struct items *x, const struct turn *t)
             write_said(x, t, &i);
             continue;
         }
-        if (part->kind == PART_CALL)
+        if (part->kind == PART_CALL) {
+            write_reasoning(x, &part->seal, (struct slice){NULL, 0}); /* as Chat carries it */
             e = write_call(x, part);
-        else if (part->kind == PART_THINKING)
+        } else if (part->kind == PART_THINKING) {
             write_thinking(x, t, i);
-        else if (part->kind == PART_OPAQUE && part->vendor == VENDOR_OPENAI)
+        } else if (part->kind == PART_OPAQUE) { /* of no other vendor, after canon_prepare */
             jwrite_raw(x->w, part->raw.p ? part->raw : part->text);
-        else if (part->kind == PART_OPAQUE)
-            e = plan_fault(x->p, part->at, "only the provider that made this can read it");
-        else
+        } else {
             e = write_shown(x, part);
+        }
         i++;
     }
     return e;

@@ -1,6 +1,8 @@
 #include "upstream/responses.h"
 
+#include "base/buf.h"
 #include "upstream/prompt_size.h"
+#include "upstream/signature.h"
 
 struct walk {
     struct prompt_size size;
@@ -8,6 +10,7 @@ struct walk {
     struct arena *arena;
     struct fault *fault;
     size_t index;
+    bool has_envelopes;
 };
 
 static const char *const plain_tools[] = {"\"function\"", "\"custom\"", "\"namespace\""};
@@ -97,6 +100,12 @@ static enum err read_content(struct walk *w, const char *member, struct jvalue c
     return ERR_OK;
 }
 
+static bool is_envelope(struct jvalue v)
+{
+    return v.kind == JSCAN_STRING &&
+           signature_is_envelope((struct slice){v.raw.p + 1, v.raw.n - 2});
+}
+
 /* The members of an item that tell what it is. */
 struct item {
     struct jvalue type, role, content, output;
@@ -123,6 +132,8 @@ static enum err read_members(struct walk *w, struct jvalue value, struct item *i
             e = read_content(w, ".output", m.value);
         } else if (jscan_key_is(&m, "result") && m.value.kind == JSCAN_STRING) {
             prompt_size_bytes(&w->size, m.value, &w->out->images); /* an image that was made */
+        } else if (jscan_key_is(&m, "encrypted_content")) {
+            w->has_envelopes |= is_envelope(m.value);
         } else if (jscan_key_is(&m, "tools") && has_hosted_tools(m.value)) {
             w->out->has_reference = true;
         }
@@ -181,7 +192,7 @@ static enum err read_items(struct walk *w, struct jvalue input)
     return ERR_OK;
 }
 
-enum err responses_read_input(const struct responses_input *in, struct arena *a,
+enum err responses_read_input(struct responses_input *in, struct arena *a,
                               struct format_request *out, struct fault *fault)
 {
     struct walk w = {.out = out, .arena = a, .fault = fault};
@@ -195,6 +206,7 @@ enum err responses_read_input(const struct responses_input *in, struct arena *a,
         e = read_items(&w, in->input);
     if (e)
         return e;
+    in->has_envelopes = w.has_envelopes;
     prompt_size_end(&w.size, stretch);
     prompt_size_more(&w.size, in->instructions.raw);
     prompt_size_more(&w.size, in->tools.raw);
@@ -203,4 +215,24 @@ enum err responses_read_input(const struct responses_input *in, struct arena *a,
     if (has_hosted_tools(in->tools))
         out->has_reference = true;
     return prompt_size_affinity(&w.size);
+}
+
+enum err responses_strip_input(struct slice input, struct buf *out)
+{
+    struct jvalue item, seal;
+    struct jscan s;
+    enum err e;
+
+    e = jscan_array(&s, (struct jvalue){JSCAN_ARRAY, input});
+    if (!e)
+        e = buf_append_z(out, "[");
+    while (!e && !jscan_next_element(&s, &item)) {
+        if (!jscan_find(item, "encrypted_content", &seal) && is_envelope(seal))
+            continue;
+        if (out->n > 1)
+            e = buf_append_z(out, ",");
+        if (!e)
+            e = buf_append_slice(out, item.raw);
+    }
+    return e ? e : buf_append_z(out, "]");
 }

@@ -317,10 +317,21 @@ static enum event_verdict read_known(struct reader *r, struct responses_seen *se
     return EVENT_END;
 }
 
-static enum event_verdict read_any(struct reader *r, const struct sse_event *e)
+static enum event_verdict read_scanned(struct reader *r, struct responses_seen *seen,
+                                       const struct sse_event *e, const struct answer *a)
+{
+    if (is_type(a, e, "error") || slice_eq_z(e->type, "error") ||
+        (!a->type.raw.p && is_error(a->error)))
+        return read_failure(r,
+                            is_error(a->error) ? a->error : (struct jvalue){JSCAN_OBJECT, a->text});
+    return read_known(r, seen, e, a);
+}
+
+enum event_verdict responses_read_event(struct reader *r, const struct sse_event *e)
 {
     struct responses_seen *seen = seen_of(r);
     struct slice data = slice_trim(e->data);
+    enum event_verdict verdict;
     int64_t sequence = 0;
     struct answer a;
 
@@ -336,23 +347,11 @@ static enum event_verdict read_any(struct reader *r, const struct sse_event *e)
             return EVENT_MALFORMED;
         return read_failure(r, (struct jvalue){0});
     }
+    verdict = read_scanned(r, seen, e, &a);
+    /* A failure is told in our words, in the place of the provider's. */
     if (a.sequence.raw.p && !jscan_i64(a.sequence, &sequence) && sequence >= 0 &&
         sequence < COUNT_MAX)
-        r->sequence = sequence + 1;
-    if (is_type(&a, e, "error") || slice_eq_z(e->type, "error") ||
-        (!a.type.raw.p && is_error(a.error)))
-        return read_failure(r, is_error(a.error) ? a.error : (struct jvalue){JSCAN_OBJECT, a.text});
-    return read_known(r, seen, e, &a);
-}
-
-enum event_verdict responses_read_event(struct reader *r, const struct sse_event *e)
-{
-    int64_t sequence = r->sequence;
-    enum event_verdict verdict = read_any(r, e);
-
-    /* The client does not get the failure itself but our event in its place, with its number. */
-    if (verdict == EVENT_FAIL || verdict == EVENT_MALFORMED)
-        r->sequence = sequence;
+        r->sequence = sequence + (verdict == EVENT_FORWARD || verdict == EVENT_END);
     return verdict;
 }
 

@@ -1,14 +1,18 @@
 #include "upstream/signature.h"
 
+#include <inttypes.h>
 #include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* "aip1.VENDOR.MODEL.FLAG.ID.PAYLOAD": dots in MODEL and ID are written as '~'; FLAG is r for
- * redacted thinking, else -. A Gemini client's signatures are bytes in base64: the whole envelope is
+ * redacted thinking, else -, and behind it the text's CRC when it is told. A Gemini client's signatures are bytes in base64: the whole envelope is
  * wrapped once more for it, and taken apart here by its beginning. */
 #define PREFIX        "aip1."
 #define PREFIX_BASE64 "YWlwMS" /* what the base64 of every envelope begins with */
 #define ENVELOPE_MAX  (4 << 20)
+#define CRC_FLAG_SIZE 10
 
 static const char *const words[] = {
     [VENDOR_NONE] = "none",
@@ -33,17 +37,23 @@ static void swap(char *p, size_t n, char from, char to)
 
 struct slice signature_wrap(struct arena *a, const struct seal *seal)
 {
-    size_t model_n = seal->model.n, id_n = seal->id.n;
-    char *text = arena_printf(a, PREFIX "%s.%.*s.%c.%.*s.%.*s", vendor_word(seal->vendor),
-                              SLICE_FMT(seal->model), seal->is_redacted ? 'r' : '-',
-                              SLICE_FMT(seal->id), SLICE_FMT(seal->payload));
-    char *model;
+    size_t model_n = seal->model.n, id_n = seal->id.n, flag_n;
+    char flag[CRC_FLAG_SIZE];
+    char *text, *model;
 
+    if (seal->text_crc)
+        snprintf(flag, sizeof(flag), "%c%08" PRIx32, seal->is_redacted ? 'r' : '-', seal->text_crc);
+    else
+        snprintf(flag, sizeof(flag), "%c", seal->is_redacted ? 'r' : '-');
+    flag_n = strlen(flag);
+    text = arena_printf(a, PREFIX "%s.%.*s.%s.%.*s.%.*s", vendor_word(seal->vendor),
+                        SLICE_FMT(seal->model), flag, SLICE_FMT(seal->id),
+                        SLICE_FMT(seal->payload));
     if (!text)
         return (struct slice){NULL, 0};
     model = text + strlen(PREFIX) + strlen(vendor_word(seal->vendor)) + 1;
     swap(model, model_n, '.', '~');
-    swap(model + model_n + 3, id_n, '.', '~');
+    swap(model + model_n + flag_n + 2, id_n, '.', '~');
     return slice_of(text);
 }
 
@@ -102,6 +112,15 @@ static enum err undot(struct arena *a, struct slice field, struct slice *out)
     return ERR_OK;
 }
 
+static uint32_t parse_crc(struct slice flag)
+{
+    char text[CRC_FLAG_SIZE];
+
+    if (flag.n != CRC_FLAG_SIZE - 1 || !slice_copy_z(text, sizeof(text), flag))
+        return 0;
+    return (uint32_t)strtoul(text + 1, NULL, 16);
+}
+
 static enum err take_apart(struct arena *a, struct slice rest, struct seal *out)
 {
     struct slice model, flag, id;
@@ -115,7 +134,8 @@ static enum err take_apart(struct arena *a, struct slice rest, struct seal *out)
         *out = (struct seal){.vendor = VENDOR_NONE};
         return ERR_OK;
     }
-    seal.is_redacted = slice_eq_z(flag, "r");
+    seal.is_redacted = slice_starts(flag, "r");
+    seal.text_crc = parse_crc(flag);
     seal.payload = rest;
     e = undot(a, model, &seal.model);
     if (!e && id.n)
@@ -149,4 +169,9 @@ enum err signature_open(struct arena *a, struct slice text, enum vendor client, 
     text.p += strlen(PREFIX);
     text.n -= strlen(PREFIX);
     return take_apart(a, text, out);
+}
+
+bool signature_is_envelope(struct slice text)
+{
+    return slice_starts(text, PREFIX);
 }

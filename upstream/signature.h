@@ -17,6 +17,9 @@ struct slice signature_base64(struct arena *a, struct slice envelope);
 ERR_CHECK enum err signature_open(struct arena *a, struct slice text, enum vendor client,
                                   struct seal *out);
 
+/* signature_is_envelope - it begins like one of ours. */
+bool signature_is_envelope(struct slice text);
+
 /* vendor_word - "openai", "anthropic", "gemini"; "none". */
 const char *vendor_word(enum vendor v);
 

@@ -56,7 +56,9 @@ static size_t tail(const struct stop_cut *s, struct slice text)
     for (i = 0; i < s->stops_n; i++) {
         struct slice stop = s->stops[i];
 
-        for (n = stop.n > text.n + 1 ? text.n : stop.n - (stop.n > 0); n > longest; n--)
+        if (!stop.p || stop.n == 0)
+            continue;
+        for (n = stop.n > text.n ? text.n : stop.n - 1; n > longest; n--)
             if (memcmp(text.p + text.n - n, stop.p, n) == 0)
                 longest = n;
     }
@@ -75,6 +77,11 @@ enum err stop_cut_feed(struct stop_cut *s, struct slice text, struct slice *out,
     if (e)
         return e;
     all = buf_slice(&s->waiting);
+    if (all.n == 0) {
+        *out = all;
+        *is_cut = false;
+        return ERR_OK;
+    }
     at = find(s, all, &found);
     *is_cut = found.p != NULL;
     if (*is_cut)

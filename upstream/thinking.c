@@ -40,8 +40,10 @@ enum effort thinking_effort(const struct think *t, const struct capability *c)
 {
     enum effort wanted = t->effort;
 
-    if (wanted == EFFORT_UNSET)
-        wanted = t->mode == THINK_OFF ? EFFORT_NONE : effort_of_budget(t->budget);
+    if (t->mode == THINK_OFF)
+        wanted = EFFORT_NONE;
+    else if (wanted == EFFORT_UNSET)
+        wanted = effort_of_budget(t->budget);
     return wanted == EFFORT_UNSET ? EFFORT_UNSET : clip(wanted, c);
 }
 

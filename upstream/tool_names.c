@@ -45,13 +45,12 @@ static bool is_legal(char c)
     return is_letter(c) || (c >= '0' && c <= '9') || c == '-';
 }
 
-static void append_tail(char *name, struct slice own)
+/* n: how long name is without a tail. */
+static void put_tail(char *name, size_t n, struct slice own, uint64_t attempt)
 {
-    size_t n = strlen(name);
-
     if (n > NAME_MAX_BYTES - (TAIL_SIZE - 1))
         n = NAME_MAX_BYTES - (TAIL_SIZE - 1);
-    (void)snprintf(name + n, TAIL_SIZE, "_%08" PRIx32, (uint32_t)hash_64(own, 0));
+    (void)snprintf(name + n, TAIL_SIZE, "_%08" PRIx32, (uint32_t)hash_64(own, attempt));
 }
 
 /* A name that every format allows and that is not in the table. */
@@ -59,6 +58,8 @@ static struct slice make_safe(struct tool_names *t, struct slice own)
 {
     char *name = arena_alloc(t->arena, NAME_MAX_BYTES + 1);
     size_t i, n = 0;
+    uint64_t attempt = 0;
+    bool is_taken;
 
     if (!name)
         return (struct slice){NULL, 0};
@@ -67,8 +68,9 @@ static struct slice make_safe(struct tool_names *t, struct slice own)
     for (i = 0; i < own.n && n < NAME_MAX_BYTES; i++)
         name[n++] = is_legal(own.p[i]) ? own.p[i] : '_';
     name[n] = '\0';
-    if (i < own.n || tool_names_find(t, slice_of(name)))
-        append_tail(name, own);
+    is_taken = i < own.n || tool_names_find(t, slice_of(name));
+    for (; is_taken; is_taken = tool_names_find(t, slice_of(name)) != NULL)
+        put_tail(name, n, own, attempt++);
     return slice_of(name);
 }
 

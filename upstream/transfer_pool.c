@@ -72,7 +72,7 @@ static X509_STORE *trust_new(const char *ca_file)
         return NULL;
     /* As curl sets them: an intermediate or a server's own certificate may be the anchor. */
     (void)X509_STORE_set_flags(trust, X509_V_FLAG_TRUSTED_FIRST | X509_V_FLAG_PARTIAL_CHAIN);
-    if (ca_file[0] && !X509_STORE_load_file(trust, ca_file)) {
+    if (ca_file[0] && !X509_STORE_load_locations(trust, ca_file, NULL)) {
         log_error("tls_ca_file",
                   "file=%s text=\"cannot be read, or holds no certificate in PEM form\"", ca_file);
         ERR_clear_error();
@@ -240,13 +240,24 @@ void transfer_pool_free(struct transfer_pool *p)
 
 /* ---- handles ---- */
 
+/* The text form came with libcurl 7.85; Debian 11 has 7.74. */
+static CURLcode set_protocols(CURL *c)
+{
+#if LIBCURL_VERSION_NUM >= 0x075500
+    return curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+    return curl_easy_setopt(c, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+}
+
 static bool set_connection_options(CURL *c, struct transfer_pool *p)
 {
     return !curl_easy_setopt(c, CURLOPT_SHARE, p->share) &&
            !curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) &&
+#if LIBCURL_VERSION_NUM >= 0x075700
            !curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L) && /* no wait for a resolver that hangs */
-           !curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https") &&
-           !curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L) &&
+#endif
+           !set_protocols(c) && !curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L) &&
            !curl_easy_setopt(c, CURLOPT_PROXY, "") &&
            !curl_easy_setopt(c, CURLOPT_TCP_NODELAY, 1L) &&
            !curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L) &&
@@ -269,7 +280,9 @@ static bool set_tls_options(CURL *c, struct handle *h)
            !curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) &&
            !curl_easy_setopt(c, CURLOPT_CAINFO, NULL) &&
            !curl_easy_setopt(c, CURLOPT_CAPATH, NULL) &&
+#if LIBCURL_VERSION_NUM >= 0x075700
            !curl_easy_setopt(c, CURLOPT_CA_CACHE_TIMEOUT, 0L) &&
+#endif
            !curl_easy_setopt(c, CURLOPT_SSL_CTX_FUNCTION, set_up_tls) &&
            !curl_easy_setopt(c, CURLOPT_SSL_CTX_DATA, (void *)h);
 }

@@ -1,6 +1,8 @@
 #include "upstream/translate.h"
 
+#include "base/hash.h"
 #include "base/buf.h"
+#include "upstream/fetch.h"
 #include "upstream/signature.h"
 #include "upstream/splice.h"
 #include "upstream/stop_cut.h"
@@ -17,6 +19,7 @@ struct translation {
     const struct format_request *in;
     struct canon canon;
     struct plan plan;
+    struct fetcher *fetcher;
     bool is_decoded;
     struct buf body; /* the request for the provider */
 
@@ -33,7 +36,8 @@ struct translation {
     bool is_cut; /* a stop sequence was found: what follows is nothing to the client */
     size_t cut_part;
     bool has_parts;
-    enum err failed; /* the error inside the answer */
+    uint32_t thought_crc; /* of the thinking part that is open or was the last */
+    enum err failed;      /* the error inside the answer */
     char cost[READER_COST_SIZE];
 };
 
@@ -58,6 +62,11 @@ struct translation *translation_new(struct arena *a, const struct format *from,
     buf_init(&x->args, BYTES_MAX);
     stop_cut_init(&x->stops);
     return arena_defer(a, clear, x) ? NULL : x;
+}
+
+void translation_allow_fetch(struct translation *x, struct fetcher *f)
+{
+    x->fetcher = f;
 }
 
 void translation_clear(struct translation *x)
@@ -129,6 +138,8 @@ enum err translate_request(struct translation *x, const struct format_target *t,
     x->plan.output_max_inject = t->output_max_inject;
     x->plan.fault = fault;
     e = canon_prepare(&x->canon, &x->plan, x->to->vendor);
+    if (!e && x->fetcher && x->to->needs_bytes)
+        e = fetch_parts(x->fetcher, &x->canon, &x->plan, x->to->needs_bytes);
     if (!e)
         e = x->to->encode_request(&x->canon, &x->plan, &x->body);
     if (e)
@@ -145,19 +156,6 @@ enum err translate_request(struct translation *x, const struct format_target *t,
 
 /* ---- the answer: from the decoder's events to the encoder's ---- */
 
-static const char *const finish_words[] = {
-    [FINISH_STOP] = "stop",
-    [FINISH_STOP_TEXT] = "stop",
-    [FINISH_LENGTH] = "length",
-    [FINISH_CONTEXT] = "length",
-    [FINISH_TOOL] = "tool_calls",
-    [FINISH_REFUSAL] = "refusal",
-    [FINISH_FILTER] = "content_filter",
-    [FINISH_PAUSE] = "pause",
-    [FINISH_BAD_CALL] = "bad_call",
-    [FINISH_OTHER] = "other",
-};
-
 static enum err pass(struct translation *x, const struct event *e)
 {
     return x->from->encode_event(&x->encoder, e);
@@ -173,6 +171,9 @@ static enum err wrap(struct translation *x, struct slice payload, struct slice i
                         .id = id,
                         .is_redacted = is_redacted};
 
+    /* It binds the text, which clients of other formats may lose on their way. */
+    if (x->to->vendor == VENDOR_ANTHROPIC && !is_redacted)
+        seal.text_crc = x->thought_crc;
     *out = (struct slice){NULL, 0};
     if (payload.n == 0)
         return ERR_OK;
@@ -216,6 +217,8 @@ static enum err begin(struct translation *x, struct event *e)
     x->reader->has_content = true;
     x->is_unwrapping = false;
     x->is_answer_call = false;
+    if (e->part_kind == PART_THINKING)
+        x->thought_crc = 0;
     return e->part_kind == PART_CALL ? begin_call(x, e) : pass(x, e);
 }
 
@@ -242,6 +245,8 @@ static enum err delta(struct translation *x, const struct event *e)
 
     if (x->decoder.gate.kind == PART_IMAGE || x->decoder.gate.kind == PART_AUDIO)
         return pass(x, e);
+    if (x->decoder.gate.kind == PART_THINKING)
+        x->thought_crc = hash_crc32c(x->thought_crc, e->text.p, e->text.n);
     text_size_add(&r->output, e->text);
     r->chunks++;
     if (x->is_unwrapping)
@@ -313,7 +318,7 @@ static void take_finish(struct translation *x, enum finish finish, struct slice 
     if (!x->encoder.finish_text.p)
         x->encoder.finish_text.n = 0;
     (void)slice_copy_z(x->reader->finish_reason, sizeof(x->reader->finish_reason),
-                       slice_of(finish_words[finish]));
+                       slice_of(finish_log_word(finish)));
 }
 
 /* The decoder's sink. */

@@ -57,6 +57,10 @@ ERR_CHECK enum err translate_request(struct translation *x, const struct format_
 struct translation *translation_new(struct arena *a, const struct format *from,
                                     const struct format *to, const struct format_request *in,
                                     const struct capability *capability);
+/* translation_allow_fetch - what stands in the request by URL is fetched where to takes bytes only
+ * (fetch.h). NULL: such a request is refused, as without this call. */
+struct fetcher;
+void translation_allow_fetch(struct translation *x, struct fetcher *f);
 void translation_clear(struct translation *x);
 const struct drops *translation_drops(const struct translation *x);
 

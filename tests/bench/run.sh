@@ -3,7 +3,8 @@
 #
 # Everything runs on this machine, over loopback, with all that the gateway does switched on: keys, money, journal, usage rows.
 # The two take turns within each measurement and medians are compared, so that the ratios hold where absolute numbers do not.
-# Prints one table with targets and verdicts; the exit status is 0 whatever they are. ROUNDS=1 is a quick look.
+# Prints one table with targets and verdicts; the exit status is 0 whatever they are. ROUNDS=1 is a quick look,
+# PARTS="requests translation" a part of it.
 set -euo pipefail
 
 AIPASS_ROOT=$(cd "$(dirname "$0")/../.." && pwd -P)
@@ -19,6 +20,10 @@ ROUND_SECONDS=${ROUND_SECONDS:-2}
 # count:ms between events:events of each. The last is what two processors can carry, whoever relays it.
 STREAMS=${STREAMS:-512:20:200 2000:20:200 2000:200:25}
 TLS_STREAMS=${TLS_STREAMS:-512:20:200 2000:200:25}
+TRANSLATED_EVENTS=50
+TRANSLATED_STREAMS=512:20:200
+PROVIDER_FORMATS=(openai-responses anthropic gemini)
+PARTS=${PARTS:-requests big failing streams translation process}
 PORT_FIRST=21000
 RAMP_MS=1000
 COLD_STARTS=5
@@ -101,11 +106,13 @@ SET @provider = '$STACK_PROVIDER_URL/v1', @tls = 'https://127.0.0.1:$TLS_PORT/v1
 INSERT INTO accounts (name) VALUES ('bench');
 INSERT INTO ledger (account_id, kind, amount) SELECT id, 'recharge', 1000000 FROM accounts WHERE name = 'bench';
 INSERT INTO api_keys (account_id, name, key_hash) SELECT id, 'bench', UNHEX(SHA2('$KEY', 256)) FROM accounts WHERE name = 'bench';
-INSERT INTO models (name) VALUES ('bench'), ('bench-tls'), ('bench-sick');
+INSERT INTO models (name) VALUES ('bench'), ('bench-tls'), ('bench-openai-responses'), ('bench-anthropic'), ('bench-gemini'), ('bench-sick');
 INSERT INTO prices (model_id, unit, amount) SELECT id, 'input_token', 1.25 FROM models UNION ALL SELECT id, 'output_token', 10 FROM models;
-INSERT INTO channels (name, provider, base_url, allow_private) VALUES ('bench', 'demo', @provider, TRUE), ('bench-tls', 'demo', @tls, TRUE);
+INSERT INTO channels (name, provider, base_url, allow_private)
+SELECT name, 'demo', IF(name = 'bench-tls', @tls, @provider), TRUE FROM models WHERE name <> 'bench-sick';
 INSERT INTO channel_keys (channel_id, secret) SELECT id, 'provider-key' FROM channels;
 INSERT INTO channel_models (channel_id, model_id) SELECT c.id, m.id FROM channels c JOIN models m ON m.name = c.name;
+UPDATE channels SET format = SUBSTRING(name, 7) WHERE name REGEXP '^bench-(openai|anthropic|gemini)';
 INSERT INTO channels (name, provider, base_url, allow_private, priority) VALUES
   ('sick-1', 'demo', @provider, TRUE, 10), ('sick-2', 'demo', @provider, TRUE, 10), ('sick-3', 'demo', @provider, TRUE, 0);
 INSERT INTO channel_keys (channel_id, secret) SELECT id, 'provider-key' FROM channels WHERE name LIKE 'sick-%';
@@ -336,6 +343,61 @@ measure_streams() {
     done
 }
 
+# ---- translation: a Chat client's streams from providers of other formats, against streams that are passed through ----
+
+# one_translated_round MODEL - a run of short streams, one after another on eight connections.
+one_translated_round() {
+    local json before now
+    before=$(cpu_of gateway)
+    json=$(load --port "$STACK_PORT" --body "$DIR/short-$1.json" --connections 8 --stream --seconds "$ROUND_SECONDS")
+    now=$(cpu_of gateway)
+    note "short.rps.$1" "$(value "$json" requests_per_second)"
+    note "short.cpu.$1" "$(ratio "$now - $before" "$(value "$json" ok) * $TRANSLATED_EVENTS")"
+    note "short.failed.$1" "$(($(value "$json" requests) - $(value "$json" ok)))"
+    json=$(load --port "$STACK_PORT" --body "$DIR/short-$1.json" --connections 1 --stream --seconds "$ROUND_SECONDS")
+    note "short.first.$1" "$(value "$json" first_event_us.p50)"
+}
+
+# translated_streams MODEL - many at once, for the memory of each.
+translated_streams() {
+    local count pace events json each
+    IFS=: read -r count pace events <<<"$TRANSLATED_STREAMS"
+    write_body stream.json "$1" 1000 "tokens=$events,pace=$pace" ',"stream":true'
+    sleep 6 # idle workers leave
+    json=$(one_stream_run gateway "$count")
+    each=$(ratio "$(value "$json" pss_kb) - $IDLE_PSS" "$count")
+    row "$1: streams lost of $count" - "$(value "$json" streams_lost -1)" - none "$(value "$json" streams_complete) == $count"
+    row "$1: memory of the gateway a stream, kB" - "$each" - '< 100' "$each < 100"
+}
+
+report_translation() { # FORMAT
+    local model=bench-$1 rate first cpu
+    rate=$(ratio "$(of "short.rps.$model")" "$(of short.rps.bench)")
+    first=$(calc "$(of "short.first.$model") - $(of short.first.bench)")
+    cpu=$(of "short.cpu.$model")
+    row "$1: streams, 1/s" "$(of short.rps.bench)" "$(of "short.rps.$model")" "$rate" '>= 0.9' "$rate >= 0.9"
+    row "$1: first event p50, us, and what it adds" "$(of short.first.bench)" "$(of "short.first.$model")" "$first" '< 500' "$first < 500"
+    row "$1: processor of the gateway an event, us" "$(of short.cpu.bench)" "$cpu" "$(ratio "$cpu" "$(of short.cpu.bench)")" '< 20' "$cpu < 20"
+    row "$1: failed streams" "$(of short.failed.bench)" "$(of "short.failed.$model")" - none "$(of "short.failed.$model") == 0"
+}
+
+measure_translation() {
+    local i format
+    heading "$TRANSLATED_STREAMS streams, a Chat client, passed through and translated"
+    for format in '' "${PROVIDER_FORMATS[@]/#/-}"; do translated_streams "bench$format"; done
+    write_body short-bench.json bench 1000 "tokens=$TRANSLATED_EVENTS" ',"stream":true'
+    for format in "${PROVIDER_FORMATS[@]}"; do
+        write_body "short-bench-$format.json" "bench-$format" 1000 "tokens=$TRANSLATED_EVENTS" ',"stream":true'
+    done
+    for ((i = 0; i <= ROUNDS; i++)); do
+        [ "$i" != 1 ] || SAMPLES=() # the first was the warm-up
+        for format in '' "${PROVIDER_FORMATS[@]/#/-}"; do one_translated_round "bench$format"; done
+    done
+    heading "1 kB request, $TRANSLATED_EVENTS events, a Chat client: passed through (left), translated (right)"
+    for format in "${PROVIDER_FORMATS[@]}"; do report_translation "$format"; done
+    "$AIPASS_BUILD/tests/bench/translate"
+}
+
 # ---- the process ----
 
 # From exec to the end of the first answer of a fresh process, in plain CGI form: it reads its configuration, connects, knows
@@ -363,6 +425,8 @@ measure_process() {
     row "from exec to the first answer, ms" - "$(calc "$(median "${cold[@]}") / 1000")" - '< 200' "$(median "${cold[@]}") < 200000"
 }
 
+is_part() { [[ " $PARTS " == *" $1 "* ]]; }
+
 main() {
     local begin=$SECONDS
     "$AIPASS_ROOT/etc/install-deps.sh" build run bench
@@ -375,11 +439,12 @@ main() {
     sleep 1
     IDLE_RSS=$(memory_of gateway Rss max)
     IDLE_PSS=$(memory_of gateway Pss)
-    measure_requests
-    measure_big_body
-    measure_failing_channels
-    measure_streams
-    measure_process
+    if is_part requests; then measure_requests; fi
+    if is_part big; then measure_big_body; fi
+    if is_part failing; then measure_failing_channels; fi
+    if is_part streams; then measure_streams; fi
+    if is_part translation; then measure_translation; fi
+    if is_part process; then measure_process; fi
     printf '\nmeasured in %d s\n' $((SECONDS - begin))
 }
 

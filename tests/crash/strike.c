@@ -54,19 +54,30 @@ static bool exists(const char *path)
 
 /* ---- gateways ---- */
 
-/* Allows one kill at the fault point and waits for it. */
-static void spend_token(struct strike *s)
+/* Allows one kill at the fault point. */
+static void make_token(struct strike *s)
 {
     int fd = open(s->token, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     STACK_NEED(fd >= 0, "%s: %s", s->token, strerror(errno));
     close(fd);
-    int64_t end_us = spawn_now_us() + REACH_WITHIN_MS * INT64_C(1000);
-    while (exists(s->token) && spawn_now_us() < end_us)
-        watch(s, LOOK_EVERY_MS);
+}
+
+static void end_token(struct strike *s)
+{
     if (unlink(s->token) == 0)
         note_broken(s, "the fault point was not reached");
     else
         s->deaths++;
+}
+
+/* Allows one kill at the fault point and waits for it. */
+static void spend_token(struct strike *s)
+{
+    make_token(s);
+    int64_t end_us = spawn_now_us() + REACH_WITHIN_MS * INT64_C(1000);
+    while (exists(s->token) && spawn_now_us() < end_us)
+        watch(s, LOOK_EVERY_MS);
+    end_token(s);
 }
 
 void strike_point(struct strike *s)
@@ -89,11 +100,27 @@ static bool kill_one(struct strike *s, const char *pool)
     return true;
 }
 
+/* A process of one request may die with nothing to adopt, and the next one adopts at once. */
+static void kill_until_adopted(struct strike *s)
+{
+    int64_t end_us = spawn_now_us() + REACH_WITHIN_MS * INT64_C(1000);
+    make_token(s);
+    while (exists(s->token) && spawn_now_us() < end_us) {
+        (void)kill_one(s, "");
+        watch(s, between(s, 50, 200));
+    }
+    end_token(s);
+}
+
 void strike_adopter(struct strike *s)
 {
     watch(s, between(s, 600, 1500));
-    STACK_NEED(WAIT_UNTIL(kill_one(s, stack.is_cgi ? "" : "chat"), 5000), "no gateway to kill");
-    spend_token(s);
+    if (stack.is_cgi) {
+        kill_until_adopted(s);
+    } else {
+        STACK_NEED(WAIT_UNTIL(kill_one(s, "chat"), 5000), "no gateway to kill");
+        spend_token(s);
+    }
     watch(s, 700);
 }
 

@@ -1,13 +1,16 @@
 #include "tests/e2e/dialect.h"
 
+#include "tests/e2e/admin.h"
 #include "tests/e2e/stack.h"
 
 #include <check.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define SCHEMA                                                                                     \
-    "{\"type\":\"object\",\"properties\":{\"city\":{\"type\":\"string\"}},\"required\":[\"city\"]}"
+    "{\"type\":\"object\",\"properties\":{\"city\":{\"type\":\"string\"}},\"required\":[\"city\"]" \
+    "}"
 
 static void append(char *dst, const char *text)
 {
@@ -63,8 +66,9 @@ static const char *chat_stream(bool is_stream)
 static const char *chat_body(const char *model, const char *prompt, bool is_stream,
                              const char *members)
 {
-    return http_printf("{\"model\":\"%s\",\"messages\":[{\"role\":\"user\",\"content\":\"%s\"}]%s%s}",
-                       model, prompt, chat_stream(is_stream), members);
+    return http_printf(
+        "{\"model\":\"%s\",\"messages\":[{\"role\":\"user\",\"content\":\"%s\"}]%s%s}", model,
+        prompt, chat_stream(is_stream), members);
 }
 
 static const char *chat_tool_body(const char *model, const char *prompt, bool is_stream,
@@ -99,13 +103,14 @@ static void chat_message(const char *json, const char *at, struct said *out)
 {
     append(out->text, http_field(json, http_printf("%s.content", at)));
     append(out->thinking, http_field(json, http_printf("%s.reasoning_content", at)));
-    set(out->call_id, sizeof(out->call_id), http_field(json, http_printf("%s.tool_calls.0.id", at)));
+    set(out->call_id, sizeof(out->call_id),
+        http_field(json, http_printf("%s.tool_calls.0.id", at)));
     set(out->call_name, sizeof(out->call_name),
         http_field(json, http_printf("%s.tool_calls.0.function.name", at)));
-    append(out->call_args,
-           http_field(json, http_printf("%s.tool_calls.0.function.arguments", at)));
+    append(out->call_args, http_field(json, http_printf("%s.tool_calls.0.function.arguments", at)));
     set(out->seal, sizeof(out->seal),
-        http_field(json, http_printf("%s.tool_calls.0.extra_content.google.thought_signature", at)));
+        http_field(json,
+                   http_printf("%s.tool_calls.0.extra_content.google.thought_signature", at)));
     set(out->finish, sizeof(out->finish), http_field(json, "choices.0.finish_reason"));
     chat_usage(json, out);
 }
@@ -176,7 +181,8 @@ static const char *responses_tool_body(const char *model, const char *prompt, bo
     const char *history = "";
     if (said != NULL)
         history = http_printf(
-            "%s,{\"type\":\"function_call\",\"call_id\":\"%s\",\"name\":\"%s\",\"arguments\":\"%s\"},"
+            "%s,{\"type\":\"function_call\",\"call_id\":\"%s\",\"name\":\"%s\",\"arguments\":\"%"
+            "s\"},"
             "{\"type\":\"function_call_output\",\"call_id\":\"%s\",\"output\":\"%s\"}",
             said->seal[0] != 0
                 ? http_printf(",{\"type\":\"reasoning\",\"id\":\"rs_1\",\"summary\":[],"
@@ -184,11 +190,12 @@ static const char *responses_tool_body(const char *model, const char *prompt, bo
                               said->seal)
                 : "",
             said->call_id, said->call_name, quoted(said->call_args), said->call_id, result);
-    return http_printf("{\"model\":\"%s\",\"store\":false,\"include\":[\"reasoning.encrypted_content\"],"
-                       "\"input\":[{\"role\":\"user\",\"content\":\"%s\"}%s]%s,\"tools\":[{\"type\":"
-                       "\"function\",\"name\":\"get_weather\",\"description\":\"The weather\","
-                       "\"parameters\":" SCHEMA ",\"strict\":false}]}",
-                       model, prompt, history, stream_member(is_stream));
+    return http_printf(
+        "{\"model\":\"%s\",\"store\":false,\"include\":[\"reasoning.encrypted_content\"],"
+        "\"input\":[{\"role\":\"user\",\"content\":\"%s\"}%s]%s,\"tools\":[{\"type\":"
+        "\"function\",\"name\":\"get_weather\",\"description\":\"The weather\","
+        "\"parameters\":" SCHEMA ",\"strict\":false}]}",
+        model, prompt, history, stream_member(is_stream));
 }
 
 static void responses_item(const char *json, const char *at, struct said *out)
@@ -204,7 +211,8 @@ static void responses_item(const char *json, const char *at, struct said *out)
         append(out->call_args, http_field(json, http_printf("%s.arguments", at)));
     } else if (strcmp(type, "reasoning") == 0) {
         append(out->thinking, http_field(json, http_printf("%s.summary.0.text", at)));
-        set(out->seal, sizeof(out->seal), http_field(json, http_printf("%s.encrypted_content", at)));
+        set(out->seal, sizeof(out->seal),
+            http_field(json, http_printf("%s.encrypted_content", at)));
     }
 }
 
@@ -220,6 +228,7 @@ static void responses_object(const char *json, const char *at, struct said *out)
 static void responses_read(const struct http_reply *reply, bool is_stream, struct said *out)
 {
     char deltas[DIALECT_TEXT_MAX] = "";
+    size_t number_next = 0; /* pings do not count */
     if (!is_stream) {
         responses_object(reply->body, "", out);
         return;
@@ -231,12 +240,13 @@ static void responses_read(const struct http_reply *reply, bool is_stream, struc
         ck_assert_msg(type != NULL, "an event without type: %s", data);
         if (strcmp(type, "keepalive") == 0)
             continue;
-        ck_assert_msg(sequence != NULL && strtoul(sequence, NULL, 10) == i,
+        ck_assert_msg(sequence != NULL && strtoul(sequence, NULL, 10) == number_next,
                       "event %zu has sequence_number %s", i, sequence);
+        number_next++;
         if (strcmp(type, "response.output_text.delta") == 0)
             append(deltas, http_field(data, "delta"));
-        out->is_ended =
-            strcmp(type, "response.completed") == 0 || strcmp(type, "response.incomplete") == 0;
+        out->is_ended = strcmp(type, "response.completed") == 0 ||
+                        strcmp(type, "response.incomplete") == 0;
         if (out->is_ended)
             responses_object(data, "response.", out);
     }
@@ -275,10 +285,11 @@ static const char *messages_tool_body(const char *model, const char *prompt, boo
                               quoted(said->thinking), said->seal)
                 : "",
             said->call_id, said->call_name, said->call_args, said->call_id, result);
-    return http_printf("{\"model\":\"%s\",\"max_tokens\":400,\"messages\":[{\"role\":\"user\","
-                       "\"content\":\"%s\"}%s]%s,\"tools\":[{\"name\":\"get_weather\",\"description\":"
-                       "\"The weather\",\"input_schema\":" SCHEMA "}]}",
-                       model, prompt, history, stream_member(is_stream));
+    return http_printf(
+        "{\"model\":\"%s\",\"max_tokens\":400,\"messages\":[{\"role\":\"user\","
+        "\"content\":\"%s\"}%s]%s,\"tools\":[{\"name\":\"get_weather\",\"description\":"
+        "\"The weather\",\"input_schema\":" SCHEMA "}]}",
+        model, prompt, history, stream_member(is_stream));
 }
 
 static void messages_whole(const char *json, struct said *out)
@@ -347,8 +358,8 @@ static const char *gemini_body(const char *model, const char *prompt, bool is_st
 {
     (void)model;
     (void)is_stream;
-    return http_printf("{\"contents\":[{\"role\":\"user\",\"parts\":[{\"text\":\"%s\"}]}]%s}", prompt,
-                       members);
+    return http_printf("{\"contents\":[{\"role\":\"user\",\"parts\":[{\"text\":\"%s\"}]}]%s}",
+                       prompt, members);
 }
 
 static const char *gemini_tool_body(const char *model, const char *prompt, bool is_stream,
@@ -359,8 +370,10 @@ static const char *gemini_tool_body(const char *model, const char *prompt, bool 
     (void)is_stream;
     if (said != NULL)
         history = http_printf(
-            ",{\"role\":\"model\",\"parts\":[{\"functionCall\":{\"id\":\"%s\",\"name\":\"%s\",\"args\":%s}"
-            "%s}]},{\"role\":\"user\",\"parts\":[{\"functionResponse\":{\"id\":\"%s\",\"name\":\"%s\","
+            ",{\"role\":\"model\",\"parts\":[{\"functionCall\":{\"id\":\"%s\",\"name\":\"%s\","
+            "\"args\":%s}"
+            "%s}]},{\"role\":\"user\",\"parts\":[{\"functionResponse\":{\"id\":\"%s\",\"name\":\"%"
+            "s\","
             "\"response\":{\"output\":\"%s\"}}}]}",
             said->call_id, said->call_name, said->call_args,
             said->seal[0] != 0 ? http_printf(",\"thoughtSignature\":\"%s\"", said->seal) : "",
@@ -407,23 +420,57 @@ static void gemini_read(const struct http_reply *reply, bool is_stream, struct s
 }
 
 const struct dialect dialects[] = {
-    {"openai-chat", true, chat_path, chat_body, chat_tool_body, chat_read},
-    {"openai-responses", true, responses_path, responses_body, responses_tool_body, responses_read},
-    {"anthropic", true, messages_path, messages_body, messages_tool_body, messages_read},
-    {"gemini", true, gemini_path, gemini_body, gemini_tool_body, gemini_read},
-    {"openai-completions", false, legacy_path, legacy_body, NULL, legacy_read},
+    {"openai-chat",        true,  chat_path,      chat_body,      chat_tool_body,      chat_read     },
+    {"openai-responses",   true,  responses_path, responses_body, responses_tool_body, responses_read},
+    {"anthropic",          true,  messages_path,  messages_body,  messages_tool_body,  messages_read },
+    {"gemini",             true,  gemini_path,    gemini_body,    gemini_tool_body,    gemini_read   },
+    {"openai-completions", false, legacy_path,    legacy_body,    NULL,                legacy_read   },
 };
 const size_t dialects_n = sizeof(dialects) / sizeof(dialects[0]);
 
-void dialect_ask(const struct dialect *d, const char *key, const char *model, const char *body,
-                 bool is_stream, struct http_reply *reply, struct said *out)
+const char *const dialect_providers[] = {"openai-chat", "openai-responses", "anthropic", "gemini"};
+const size_t dialect_providers_n = sizeof(dialect_providers) / sizeof(dialect_providers[0]);
+
+void dialect_seed_providers(void)
+{
+    for (size_t i = 0; i < dialect_providers_n; i++) {
+        const char *name = http_printf("by-%s", dialect_providers[i]);
+        int64_t model = model_new(name, "1", "10");
+        int64_t channel = channel_new(name, "demo", stack.sims[0].port, 0);
+        sql_run("INSERT INTO prices (model_id, unit, amount) VALUES (%" PRId64
+                ", 'cached_input_token', 0.1)",
+                model);
+        sql_run("UPDATE channels SET format = '%s' WHERE id = %" PRId64, dialect_providers[i],
+                channel);
+        channel_serves(channel, model, "upstream-model");
+    }
+}
+
+const struct dialect *dialect_find(const char *name)
+{
+    for (size_t i = 0; i < dialects_n; i++)
+        if (strcmp(dialects[i].name, name) == 0)
+            return &dialects[i];
+    ck_abort_msg("no format %s", name);
+}
+
+void dialect_ask_with(const struct dialect *d, const char *key, const char *model, const char *body,
+                      bool is_stream, const char *header, struct http_reply *reply,
+                      struct said *out)
 {
     struct http_call call = {.port = stack.webs[0].port,
                              .path = d->path(model, is_stream),
                              .key = key,
+                             .headers = {header},
                              .body = body};
     http_run(&call, reply);
     *out = (struct said){.input = -1, .output = -1};
     if (reply->status == 200)
         d->read(reply, is_stream, out);
+}
+
+void dialect_ask(const struct dialect *d, const char *key, const char *model, const char *body,
+                 bool is_stream, struct http_reply *reply, struct said *out)
+{
+    dialect_ask_with(d, key, model, body, is_stream, NULL, reply, out);
 }

@@ -37,8 +37,21 @@ struct dialect {
 extern const struct dialect dialects[];
 extern const size_t dialects_n;
 
+/* dialect_seed_providers - one model for each provider format, "by-openai-chat" and so on, which
+ * channels of the same name on simulator 0 serve as "upstream-model" for 1 USD input, 0.1 cached
+ * input and 10 output per million tokens. */
+extern const char *const dialect_providers[];
+extern const size_t dialect_providers_n;
+void dialect_seed_providers(void);
+
 /* dialect_ask - sends a body with that key to web server 0, reads what is said when the status is 200. */
 void dialect_ask(const struct dialect *d, const char *key, const char *model, const char *body,
                  bool is_stream, struct http_reply *reply, struct said *out);
+
+/* dialect_find - by the format's name. dialect_ask_with - the same with one more header line. */
+const struct dialect *dialect_find(const char *name);
+void dialect_ask_with(const struct dialect *d, const char *key, const char *model, const char *body,
+                      bool is_stream, const char *header, struct http_reply *reply,
+                      struct said *out);
 
 #endif

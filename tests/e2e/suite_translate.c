@@ -6,27 +6,9 @@
 #include "tests/e2e/dialect.h"
 #include "tests/e2e/stack.h"
 
-#include <inttypes.h>
 #include <string.h>
 
-static const char *const providers[] = {"openai-chat", "openai-responses", "anthropic", "gemini"};
-
 enum { PROVIDERS = 4, FORMS = 2 };
-
-/* One model for each provider format, named after it. */
-static void seed(void)
-{
-    for (int i = 0; i < PROVIDERS; i++) {
-        const char *name = http_printf("by-%s", providers[i]);
-        int64_t model = model_new(name, "1", "10");
-        int64_t channel = channel_new(name, "demo", stack.sims[0].port, 0);
-        sql_run("INSERT INTO prices (model_id, unit, amount) VALUES (%" PRId64
-                ", 'cached_input_token', 0.1)",
-                model);
-        sql_run("UPDATE channels SET format = '%s' WHERE id = %" PRId64, providers[i], channel);
-        channel_serves(channel, model, "upstream-model");
-    }
-}
 
 struct pair {
     const struct dialect *client;
@@ -39,7 +21,7 @@ struct pair {
 static struct pair pair_of(int i)
 {
     struct pair p = {.is_stream = i % FORMS == 1};
-    p.provider = providers[i / FORMS % PROVIDERS];
+    p.provider = dialect_providers[i / FORMS % PROVIDERS];
     p.client = &dialects[i / FORMS / PROVIDERS];
     p.model = http_printf("by-%s", p.provider);
     return p;
@@ -117,10 +99,9 @@ START_TEST(a_tool_is_called_and_its_result_is_used)
     if (strcmp(p.client->name, p.provider) != 0) /* passed through: as the provider does it */
         ck_assert_msg(said.call_id[0] != 0, "no id: %s", reply.body);
     http_reply_clear(&reply);
-    dialect_ask(
-        p.client, c.key, p.model,
-        p.client->tool_body(p.model, "weather?", p.is_stream, &said, "rain of 4711 frogs"),
-        p.is_stream, &reply, &answer);
+    dialect_ask(p.client, c.key, p.model,
+                p.client->tool_body(p.model, "weather?", p.is_stream, &said, "rain of 4711 frogs"),
+                p.is_stream, &reply, &answer);
     expect_answer(&p, &reply, &answer);
     ck_assert_msg(strstr(answer.text, "4711 frogs") != NULL, "%s to %s: %s", p.client->name,
                   p.provider, reply.body);
@@ -200,6 +181,45 @@ START_TEST(a_stream_that_is_cut_ends_with_an_error_and_is_charged)
 }
 END_TEST
 
+/* Parts by URL, and the provider format that takes bytes only. */
+static const struct {
+    const char *client, *provider, *body, *where;
+} by_url[] = {
+    {"openai-chat",      "gemini",
+     "{\"model\":\"by-gemini\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_"
+     "url\","
+     "\"image_url\":{\"url\":\"https://127.0.0.1/a.png\"}}]}]}",                            "messages[0].content[0]"},
+    {"openai-responses", "openai-chat",
+     "{\"model\":\"by-openai-chat\",\"input\":[{\"role\":\"user\",\"content\":[{\"type\":\"input_"
+     "file\","
+     "\"file_url\":\"https://127.0.0.1/a.pdf\"}]}]}",                                       "input[0].content[0]"   },
+    {"anthropic",        "gemini",
+     "{\"model\":\"by-gemini\",\"max_tokens\":9,\"messages\":[{\"role\":\"user\",\"content\":[{"
+     "\"type\":"
+     "\"document\",\"source\":{\"type\":\"url\",\"url\":\"https://127.0.0.1/a.pdf\"}}]}]}", "messages[0].content[0]"},
+    {"gemini",           "openai-chat",
+     "{\"contents\":[{\"parts\":[{\"fileData\":{\"mimeType\":\"application/pdf\",\"fileUri\":"
+     "\"https://127.0.0.1/a.pdf\"}}]}]}",                                                   "contents[0].parts[0]"  },
+};
+
+START_TEST(media_by_url_are_refused_where_bytes_are_needed)
+{
+    struct customer c = customer_new("10");
+    const struct dialect *d = dialect_find(by_url[_i].client);
+    const char *where = by_url[_i].where;
+    struct http_reply reply;
+    struct said said;
+    dialect_ask(d, c.key, http_printf("by-%s", by_url[_i].provider), by_url[_i].body, false, &reply,
+                &said);
+    ck_assert_msg(reply.status == 400, "%d %s", reply.status, reply.body);
+    const char *message = http_field(reply.body, "error.message");
+    ck_assert_msg(message != NULL && strncmp(message, where, strlen(where)) == 0 &&
+                      strstr(message, "bytes") != NULL,
+                  "%s", reply.body);
+    http_reply_clear(&reply);
+}
+END_TEST
+
 static void add(TCase *t)
 {
     int all = (int)dialects_n * PROVIDERS * FORMS;
@@ -208,7 +228,9 @@ static void add(TCase *t)
     tcase_add_loop_test(t, whole_and_streamed_answers_say_the_same, 0, all / FORMS);
     tcase_add_loop_test(t, a_tool_is_called_and_its_result_is_used, 0, with_tools);
     tcase_add_loop_test(t, a_providers_refusal_has_the_clients_shape, 0, all);
+    tcase_add_loop_test(t, media_by_url_are_refused_where_bytes_are_needed, 0,
+                        (int)(sizeof(by_url) / sizeof(by_url[0])));
     tcase_add_loop_test(t, a_stream_that_is_cut_ends_with_an_error_and_is_charged, 0, all / FORMS);
 }
 
-const struct suite_part part_translate = {"translate", seed, add};
+const struct suite_part part_translate = {"translate", dialect_seed_providers, add};

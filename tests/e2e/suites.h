@@ -30,21 +30,27 @@ extern const struct suite_part part_canary;   /* nothing of a prompt or key is l
 extern const struct suite_part part_drain;    /* nothing is left after the end: the last of a run */
 extern const struct suite_part part_price;    /* scopes, tiers, costs, usage that is missing */
 extern const struct suite_part part_translate; /* every client format to every provider format */
-extern const struct suite_part part_redeem;   /* redeem codes */
-extern const struct suite_part part_catalog;  /* aliases, imported prices */
-extern const struct suite_part part_limit;    /* spend limits of keys */
-extern const struct suite_part part_race;     /* many requests on little money */
+extern const struct suite_part part_edge; /* what all formats share: paths, keys, models, counts */
+extern const struct suite_part
+    part_formats; /* what is each format's own: state, refusals, headers, ends */
+extern const struct suite_part part_redeem;    /* redeem codes */
+extern const struct suite_part part_catalog;   /* aliases, imported prices */
+extern const struct suite_part part_limit;     /* spend limits of keys */
+extern const struct suite_part part_race;      /* many requests on little money */
+extern const struct suite_part part_ratelimit; /* rates, concurrency, who may use what from where */
 extern const struct suite_part
     part_crash; /* processes that die; each test has a stack of its own */
 extern const struct suite_part
     part_outage; /* MariaDB gone or frozen; each test has a stack of its own */
-extern const struct suite_part part_cgi; /* plain CGI */
+extern const struct suite_part part_cgi;  /* plain CGI */
+extern const struct suite_part part_kept; /* responses that providers keep */
 extern const struct suite_part part_channels; /* breakers, refused keys, limits, waiting, headers */
 
 /* Times of the run that part_channels is in. */
 #define CHANNELS_CONFIG                                                                            \
     "breaker_failures = 4\nbreaker_open_ms = 1500\nbreaker_open_max_ms = 6000\n"                  \
     "key_probe_ms = 1500\nretry_after_max_ms = 2500\ncatalog_ms = 500\n"                          \
-    "journal_segment_ms = 20\nbetween_bytes_ms = 1500\nfirst_byte_stream_ms = 1500\nfirst_byte_whole_ms = 1500\n"
+    "journal_segment_ms = 20\nbetween_bytes_ms = 1500\nfirst_byte_stream_ms = 1500\n"            \
+    "first_byte_whole_ms = 1500\n"
 
 #endif

@@ -1,6 +1,7 @@
 #include "tests/provider/answer.h"
 
 #include "tests/provider/scan.h"
+#include "tests/provider/shell.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -139,8 +140,7 @@ static void set_base(struct answer *a, const struct ask *ask, const char *body, 
         }
     }
     /* These are whole as they are: filler behind them would spoil them. */
-    a->is_fixed = s->is_echo || s->text[0] != 0 || a->tool_calls > 0 || s->is_refusal ||
-                  ask->json.len > 0;
+    a->is_fixed = s->is_echo || s->text[0] || a->tool_calls > 0 || s->is_refusal || ask->json.len;
 }
 
 /* Where piece `piece` begins: an even share of the content, moved on to a whole character. */
@@ -308,8 +308,11 @@ static void add_offered(struct answer *a, struct ask_tool tool)
 static void set_tools(struct answer *a, const struct ask *ask)
 {
     const struct script *s = &a->script;
+    const struct ask_tool *shell = shell_find(ask, s->shell, &a->base);
     if (s->call[0] != 0)
         add_offered(a, (struct ask_tool){.name = span_of(s->call)});
+    else if (shell != NULL)
+        add_offered(a, *shell);
     else if (ask->forced.name.len > 0)
         add_offered(a, ask->forced);
     else
@@ -317,7 +320,8 @@ static void set_tools(struct answer *a, const struct ask *ask)
             add_offered(a, ask->tools[i]);
     if (a->offered_count == 0)
         add_offered(a, (struct ask_tool){.name = span_of("get_weather")});
-    a->tool_calls = s->tool_calls;
+    a->is_fixed = shell != NULL;
+    a->tool_calls = a->is_fixed ? 1 : s->tool_calls;
     if (a->tool_calls == 0 && ask->must_call && !s->is_refusal)
         a->tool_calls = 1;
     /* The result of a tool is answered with text, or a client that runs tools would never end. */
@@ -338,7 +342,7 @@ static void set_thinking(struct answer *a, const struct ask *ask)
 void answer_init(struct answer *a, struct ask *ask, const char *body, size_t len)
 {
     struct script *s = &a->script;
-    a->is_stream = ask->is_stream;
+    a->is_stream = ask->is_stream != s->is_flipped;
     a->has_usage = ask->has_usage;
     a->has_call_ids = ask->has_call_ids;
     a->is_array = ask->is_array;
@@ -353,7 +357,8 @@ void answer_init(struct answer *a, struct ask *ask, const char *body, size_t len
     set_tools(a, ask);
     a->choices = a->tool_calls > 0 ? 1 : ask->choices;
     a->tracks = a->tool_calls > 0 ? a->tool_calls : a->choices;
-    set_base(a, ask, body, len);
+    if (a->base.len == 0) /* else a shell's arguments */
+        set_base(a, ask, body, len);
     set_pieces(a, ask);
     heed_stops(a, ask);
     set_thinking(a, ask);

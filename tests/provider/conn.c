@@ -237,6 +237,8 @@ static void conn_begin_request(struct conn *c)
         c->is_open_request = true;
         t->requests++;
         t->in_flight++;
+        if (t->in_flight > t->in_flight_max)
+            t->in_flight_max = t->in_flight;
         t->connections_used += !c->was_used;
         c->was_used = true;
     } else if (class == ROUTE_OTHER) {

@@ -329,6 +329,8 @@ static void embed_batch_whole(const struct answer *a, struct bytes *out)
 const struct format format_gemini = {
     .read = gemini_read,
     .whole = gemini_whole,
+    .next_kind = gemini_next_kind,
+    .write = gemini_write,
     .error = fault_put_gemini,
 };
 

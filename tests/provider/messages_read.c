@@ -180,11 +180,13 @@ static void check_thinking(struct reading *r, const struct node *block, const ch
     bool is_redacted = node_is(node_get(block, "type"), "redacted_thinking");
     struct span text = node_text(node_get(block, "thinking"));
     struct span seal = node_text(node_get(block, is_redacted ? "data" : "signature"));
-    /* A signature covers the text whether or not the text was shown. */
+    /* A signature is the same whether or not the text was shown: without one it fits, too. */
     enum seal_verdict verdict = seal_check(seal, is_redacted ? SEAL_REDACTED : SEAL_THINKING,
                                            r->ask->model, (struct span){"", 0});
-    if (verdict == SEAL_OTHER_TEXT)
+    if (verdict == SEAL_OTHER_TEXT && text.len > 0)
         verdict = seal_check(seal, SEAL_THINKING, r->ask->model, text);
+    else if (verdict == SEAL_OTHER_TEXT && !is_redacted)
+        verdict = SEAL_FITS;
     if (verdict == SEAL_OTHER_TEXT)
         ask_refuse(r->ask,
                    "%s: `thinking` or `redacted_thinking` blocks in the latest assistant message "

@@ -23,6 +23,8 @@
  *                                 before them. A tool choice that forces a call makes one by itself.
  *                                 A request that holds a result after the assistant's last words is
  *                                 answered with text that repeats it: a loop always ends
+ *   shell                         a call of the offered tool that runs commands, as agent programs have
+ *                                 one, with that command; where none is offered, text
  *   finish                        finish_reason, stop_reason, finishReason as given; Responses:
  *                                 max_output_tokens and content_filter (incomplete), failed, cancelled
  *   refusal                       message.refusal, a refusal part, stop_reason refusal with
@@ -30,6 +32,7 @@
  *   nodone, nofinish              Messages: no message_stop, no message_delta; Responses: no last event
  *                                 for both; Gemini: nodone is the usual, nofinish no finishReason
  *   error_in                      Responses: response.failed, or with error_event the flat error event
+ *   flip                          a whole answer to who asked for a stream, events to who did not
  *   secrets                       response headers that are the channel's own affair and that no client
  *                                 may see: quotas, organisation, cookies
  *
@@ -99,6 +102,7 @@ struct script {
     bool has_error_event;       /* Responses: error_in is `event: error` */
     bool is_redacted;           /* Messages: redacted_thinking */
     bool has_secrets;           /* response headers that no client may see */
+    bool is_flipped;            /* answer whole what was asked as a stream, and the reverse */
     char text[SCRIPT_TEXT_MAX]; /* the content; empty: the default text */
     char error_message[SCRIPT_TEXT_MAX];
     char error_type[SCRIPT_WORD_MAX];
@@ -107,6 +111,7 @@ struct script {
     char tier[SCRIPT_WORD_MAX];        /* service_tier of the answer; empty: default */
     char finish[SCRIPT_WORD_MAX];      /* reason for the end; empty: what is true */
     char call[SCRIPT_WORD_MAX];        /* tool called; empty: the offered ones */
+    char shell[SCRIPT_WORD_MAX];       /* command to run by the offered shell tool; empty: none */
     char speed[SCRIPT_WORD_MAX];       /* Messages: usage.speed */
     char model[SCRIPT_WORD_MAX];       /* model named in the answer; empty: the requested one */
 };

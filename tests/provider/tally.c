@@ -109,6 +109,7 @@ void tally_print(const struct tally *t, struct bytes *out)
         {"cut_by_client",          t->cut_by_client         },
         {"cut_by_script",          t->cut_by_script         },
         {"in_flight",              t->in_flight             },
+        {"in_flight_max",          t->in_flight_max         },
         {"other_requests",         t->other_requests        },
         {"prompt_tokens",          t->prompt_tokens         },
         {"completion_tokens",      t->completion_tokens     },

@@ -25,6 +25,7 @@ struct tally {
     int64_t cut_by_client; /* client went away before the end, or before its body was whole */
     int64_t cut_by_script; /* reset, cut, eof or error_in ended the answer early */
     int64_t in_flight;
+    int64_t in_flight_max;          /* most at once */
     int64_t other_requests;         /* /models and paths that do not exist */
     int64_t prompt_tokens;          /* as reported, of finished answers */
     int64_t completion_tokens;      /* as reported, of finished answers */

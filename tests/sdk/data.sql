@@ -32,3 +32,24 @@ INSERT INTO prices (model_id, unit, amount, valid_from)
   SELECT m.id, u.unit, 1, '2026-01-01' FROM models m JOIN (SELECT 'input_token' AS unit UNION SELECT 'output_token') u WHERE m.note LIKE 'x@%';
 INSERT INTO channel_models (channel_id, model_id, upstream_name)
   SELECT c.id, m.id, m.note FROM channels c JOIN models m ON m.note LIKE 'x@%' WHERE c.name = 'demo';
+
+-- Every client format to every provider format: a channel for each, and for each client a model on it whose requests hold the controls
+-- themselves, and one more for errors. The provider's names are of families whose rules the demo provider enforces.
+INSERT INTO channels (name, provider, base_url, format, note) VALUES
+  ('sdk-openai-chat',      'demo', @provider_url, 'openai-chat',      'gpt-5'),
+  ('sdk-openai-responses', 'demo', @provider_url, 'openai-responses', 'gpt-5'),
+  ('sdk-anthropic',        'demo', @provider_url, 'anthropic',        'claude-sonnet-4-6'),
+  ('sdk-gemini',           'demo', @provider_url, 'gemini',           'gemini-3-pro');
+INSERT INTO channel_keys (channel_id, secret) SELECT id, 'demo-provider-key' FROM channels WHERE name LIKE 'sdk-%';
+INSERT INTO models (name, note, context_tokens, output_tokens_max)
+  SELECT CONCAT(s.client, '-', c.format, p.purpose), c.name, 200000, 64000
+  FROM channels c, (SELECT '' AS purpose UNION SELECT '-errors') p,
+       (SELECT 'pairs' AS client UNION SELECT 'node-openai' UNION SELECT 'node-anthropic' UNION SELECT 'node-genai'
+        UNION SELECT 'python-openai' UNION SELECT 'python-anthropic' UNION SELECT 'python-genai') s
+  WHERE c.name LIKE 'sdk-%';
+INSERT INTO channel_models (channel_id, model_id, upstream_name)
+  SELECT c.id, m.id, c.note FROM channels c JOIN models m ON m.note = c.name WHERE c.name LIKE 'sdk-%';
+INSERT INTO prices (model_id, unit, amount, valid_from)
+  SELECT m.id, u.unit, u.amount, '2026-01-01' FROM models m
+  JOIN (SELECT 'input_token' AS unit, 1 AS amount UNION SELECT 'output_token', 10 UNION SELECT 'cached_input_token', 0.1) u
+  WHERE m.note LIKE 'sdk-%';

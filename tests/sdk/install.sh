@@ -36,7 +36,7 @@ sdk_install() {
     stamp=$SDK_DIR/stamp.$(sdk_stamp)
     [ ! -e "$stamp" ] || return 0
     mkdir -p "$SDK_DIR"
-    echo "Installing the OpenAI SDKs and Node.js into $SDK_DIR (for tests only)"
+    echo "Installing the official SDKs and Node.js into $SDK_DIR (for tests only)"
     sdk_trust_system
     if ! { sdk_install_node && sdk_install_python; } >"$log" 2>&1; then
         echo "The SDKs could not be installed; $log ends with:" >&2

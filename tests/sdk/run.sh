@@ -1,6 +1,6 @@
 #!/bin/bash
-# The documentation's own examples, the official SDKs, and the SQL of README.md, against a stack of its own.
-# Then the provider simulator against the schemas of tests/schemas/.
+# The documentation's own examples, the official SDKs, and the SQL of README.md, against a stack of its own. Every answer, for each client
+# and provider format, against the schemas of tests/schemas/; then the provider simulator itself against them.
 # Prints PASS and FAIL lines; the last line is 'N passed, N failed'.
 set -euo pipefail
 
@@ -15,6 +15,7 @@ HERE=$AIPASS_ROOT/tests/sdk
 . "$HERE/readme.sh"
 
 PASSED=0 FAILED=0
+NODE_DIR=''
 PORT_FIRST=$((20000 + RANDOM % 12000)) # below the ports of outgoing connections
 SUITE_SECONDS=300
 
@@ -93,6 +94,23 @@ doubled_slash() { [ "$(get -H 'x-api-key: sk-aip-sdk-rich' "$STACK_URL/v1//model
 head_is_answered() { [[ $(get -I "$STACK_URL/v1") == 200* ]]; }
 no_key_in_logs() { ! grep -rE 'sk-aip-sdk|sk-provider-key|demo-provider-key' "$STACK_DIR/log"; }
 
+# The programs in Node.js lie below node_modules, where imports find the SDKs.
+run_suites() {
+    local name
+    NODE_DIR=$SDK_DIR/run.$$
+    mkdir "$NODE_DIR"
+    cp "$HERE"/*.mjs "$NODE_DIR/"
+    suite node "$sdk_node" "$NODE_DIR/sdk.mjs"
+    suite python "$sdk_python" "$HERE/sdk.py"
+    for name in openai anthropic genai; do
+        suite "node-$name" "$sdk_node" "$NODE_DIR/sdk_$name.mjs"
+        suite "python-$name" "$sdk_python" -B "$HERE/sdk_$name.py"
+    done
+    suite pairs "$sdk_node" "$NODE_DIR/pairs.mjs"
+    # The simulator itself, so that what fails against it is not its own fault.
+    suite schemas "$sdk_node" "$NODE_DIR/schemas.mjs" --provider "$STACK_PROVIDER_URL"
+}
+
 start() {
     stack_init "$AIPASS_BUILD/tmp/sdk.$$"
     stack_start_database
@@ -104,14 +122,15 @@ start() {
 load_data() {
     { printf "SET @key = 'sk-aip-sdk-demo', @provider_url = '%s/v1';\n" "$STACK_PROVIDER_URL" && cat "$AIPASS_ROOT/etc/demo.sql" "$HERE/data.sql"; } | stack_sql
     # The README's channel would be asked first.
-    stack_sql -e "UPDATE channels SET status = 'disabled' WHERE name <> 'demo'"
+    stack_sql -e "UPDATE channels SET status = 'disabled' WHERE name NOT LIKE 'demo%' AND name NOT LIKE 'sdk-%'"
 }
-has_data() { get -H 'x-api-key: sk-aip-sdk-rich' "$STACK_URL/v1/models" >/dev/null && grep -q node-tool "$STACK_DIR/tmp/out"; }
+has_data() { get -H 'Authorization: Bearer sk-aip-sdk-rich' "$STACK_URL/v1/models" >/dev/null && grep -q node-tool "$STACK_DIR/tmp/out" && grep -q python-openai-openai-responses-errors "$STACK_DIR/tmp/out"; }
 
 cleanup() {
     trap '' INT TERM HUP
     local dir=$STACK_DIR
     stack_stop
+    [ -z "$NODE_DIR" ] || rm -rf "$NODE_DIR"
     [ -z "$dir" ] || [ "$FAILED" != 0 ] || rm -rf "$dir"
     [ "$FAILED" = 0 ] || [ -z "$dir" ] || echo "kept: $dir"
 }
@@ -142,16 +161,8 @@ main() {
     check "web server: paths with a doubled slash" doubled_slash
     check "web server: HEAD /v1" head_is_answered
 
-    export BASE_URL=$STACK_URL/v1 TALLY_URL=$STACK_PROVIDER_URL
-    cp "$HERE/sdk.mjs" "$SDK_DIR/sdk.$$.mjs"
-    suite node "$sdk_node" "$SDK_DIR/sdk.$$.mjs"
-    rm -f "$SDK_DIR/sdk.$$.mjs"
-    suite python "$sdk_python" "$HERE/sdk.py"
-
-    # The simulator itself: its answers fit the published schemas, so that what fails against it is not its own fault.
-    cp "$HERE/schemas.mjs" "$SDK_DIR/schemas.$$.mjs"
-    SCHEMAS=$AIPASS_ROOT/tests/schemas suite schemas "$sdk_node" "$SDK_DIR/schemas.$$.mjs" --provider "$STACK_PROVIDER_URL"
-    rm -f "$SDK_DIR/schemas.$$.mjs"
+    export BASE_URL=$STACK_URL/v1 TALLY_URL=$STACK_PROVIDER_URL ADMIN_CNF=$STACK_ADMIN_CNF SCHEMAS=$AIPASS_ROOT/tests/schemas
+    run_suites
 
     check "no key is in any log" no_key_in_logs
     echo "$PASSED passed, $FAILED failed"

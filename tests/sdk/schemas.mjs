@@ -1,6 +1,6 @@
 // Validates answers against the schemas in tests/schemas, closed so that an unknown member is a fault, and streams as a whole.
 //
-// As a module: import { checkWhole, checkStream, checkError, parseEvents } from "./schemas.mjs"; each returns a list of faults.
+// As a module: import { checkWhole, checkStream, checkError, parseEvents, DIALECTS } from "./schemas.mjs"; each check returns a list of faults.
 // As a program:
 //   node schemas.mjs FORMAT whole|stream|error FILE            an answer's body as it came ("-": standard input)
 //   node schemas.mjs FORMAT whole|stream|error URL [BODY [HEADER: VALUE]...]   asks, then checks
@@ -42,20 +42,41 @@ function strict(doc) {
   return doc;
 }
 
-// Members beyond the official schemas that providers send and clients know. Each: where the object is found, name, schema; it
-// takes the place of one that is there.
+// Members beyond the official schemas that providers send and clients know, and the gateway's own: the cost in usage, signatures of
+// thinking in extra_content, pictures in Chat. Each: where the object is found, name, schema; it takes the place of one that is there.
 const COUNT = { type: "integer", minimum: 0 };
+const COST = { type: "number", minimum: 0 };
+const SIGNATURE = {
+  type: "object",
+  required: ["google"],
+  properties: { google: { type: "object", required: ["thought_signature"], properties: { thought_signature: { type: "string", minLength: 1 } } } },
+};
+const IMAGES = {
+  type: "array",
+  items: {
+    type: "object",
+    required: ["type", "image_url"],
+    properties: { index: COUNT, type: { const: "image_url" }, image_url: { type: "object", required: ["url"], properties: { url: { type: "string", pattern: "^(data|https?):" } } } },
+  },
+};
+const isChatCall = (o) => o.properties?.id && o.properties?.type && (o.properties.function || o.properties.custom);
 const EXTENSIONS = {
   "openai-chat": [
     [(o) => o.properties?.refusal && o.properties?.role, "reasoning_content", { type: ["string", "null"] }],
     [(o) => o.properties?.cached_tokens && o.properties?.audio_tokens, "cache_write_tokens", COUNT],
     [(o) => o.properties?.index && o.properties?.function, "custom", { type: "object", properties: { name: { type: "string" }, input: { type: "string" } } }],
     [(o) => o.properties?.index && o.properties?.function, "type", { enum: ["function", "custom"] }],
+    [(o) => o.properties?.prompt_tokens && o.properties?.completion_tokens, "cost", COST],
+    [isChatCall, "extra_content", SIGNATURE],
+    [(o) => o.properties?.refusal && o.properties?.role, "images", IMAGES],
   ],
   "openai-responses": [
     [(o) => o.properties?.cached_tokens && o.properties?.cache_write_tokens, "cache_write_tokens_details", { type: "object" }],
     [(o) => o.properties?.incomplete_details && o.properties?.output, "tool_usage", { type: "object" }],
+    [(o) => o.properties?.input_tokens && o.properties?.output_tokens && o.properties?.total_tokens, "cost", COST],
   ],
+  anthropic: [[(o) => o.properties?.output_tokens && o.properties?.cache_read_input_tokens, "cost", COST]],
+  gemini: [[(o) => o.properties?.promptTokenCount && o.properties?.totalTokenCount, "cost", COST]],
 };
 
 function extend(doc) {
@@ -281,20 +302,21 @@ const CHECKS = { whole: checkWhole, stream: checkStream, error: checkError };
 // ---- the simulator's own answers ----
 
 const TOOL = { name: "get_weather", description: "Weather", schema: { type: "object", properties: { city: { type: "string" } }, required: ["city"] } };
-const SCHEMA = {
+export const SCHEMA = {
   type: "object",
   properties: { name: { type: "string" }, ages: { type: "array", items: { type: "integer" } }, kind: { type: "string", enum: ["a", "b"] } },
   required: ["name", "ages", "kind"],
   additionalProperties: false,
 };
 
-// Per format: path, headers, a body for what is asked. o: stream, tools, result (the answer to continue with), schema, thinking, stops, max.
-const DIALECTS = {
+// Per format: path, headers, a body for what is asked. o: model, prompt, messages (instead of the prompt), stream, tools, custom, schema,
+// thinking, stops, max. loop: the messages that go on behind an answer's calls.
+export const DIALECTS = {
   chat: {
     path: () => "/v1/chat/completions",
     body: (o) => ({
-      model: "m",
-      messages: o.messages ?? [{ role: "user", content: "Hello" }],
+      model: o.model ?? "m",
+      messages: o.messages ?? [{ role: "user", content: o.prompt ?? "Hello" }],
       ...(o.stream && { stream: true, stream_options: { include_usage: true } }),
       ...(o.tools && { tools: [{ type: "function", function: { name: TOOL.name, parameters: TOOL.schema } }] }),
       ...(o.custom && { tools: [{ type: "custom", custom: { name: "py" } }] }),
@@ -313,8 +335,8 @@ const DIALECTS = {
   responses: {
     path: () => "/v1/responses",
     body: (o) => ({
-      model: "m",
-      input: o.messages ?? "Hello",
+      model: o.model ?? "m",
+      input: o.messages ?? o.prompt ?? "Hello",
       ...(o.stream && { stream: true }),
       ...(o.tools && { tools: [{ type: "function", name: TOOL.name, parameters: TOOL.schema, strict: false }] }),
       ...(o.custom && { tools: [{ type: "custom", name: "py" }] }),
@@ -334,9 +356,9 @@ const DIALECTS = {
     path: () => "/v1/messages",
     headers: { "anthropic-version": "2023-06-01" },
     body: (o) => ({
-      model: "claude-sonnet-4-5",
+      model: o.model ?? "claude-sonnet-4-5",
       max_tokens: o.max ?? 2048,
-      messages: o.messages ?? [{ role: "user", content: "Hello" }],
+      messages: o.messages ?? [{ role: "user", content: o.prompt ?? "Hello" }],
       ...(o.stream && { stream: true }),
       ...(o.tools && { tools: [{ name: TOOL.name, input_schema: TOOL.schema }] }),
       ...(o.schema && { output_config: { format: { type: "json_schema", schema: SCHEMA } } }),
@@ -352,9 +374,9 @@ const DIALECTS = {
     wrong: () => [{ role: "user", content: "Hello" }, { role: "assistant", content: [{ type: "thinking", thinking: "x", signature: "bWFkZSB1cA==" }] }, { role: "user", content: "x" }],
   },
   gemini: {
-    path: (o) => `/v1beta/models/gemini-3-pro:${o.stream ? `streamGenerateContent${o.array ? "" : "?alt=sse"}` : "generateContent"}`,
+    path: (o) => `/v1beta/models/${o.model ?? "gemini-3-pro"}:${o.stream ? `streamGenerateContent${o.array ? "" : "?alt=sse"}` : "generateContent"}`,
     body: (o) => ({
-      contents: o.messages ?? [{ role: "user", parts: [{ text: "Hello" }] }],
+      contents: o.messages ?? [{ role: "user", parts: [{ text: o.prompt ?? "Hello" }] }],
       ...(o.tools && { tools: [{ functionDeclarations: [{ name: TOOL.name, parametersJsonSchema: TOOL.schema }] }] }),
       generationConfig: {
         ...(o.schema && { responseMimeType: "application/json", responseJsonSchema: SCHEMA }),
@@ -411,7 +433,7 @@ const REASONS = {
   messages: "end_turn max_tokens stop_sequence tool_use pause_turn refusal model_context_window_exceeded",
   gemini: "STOP MAX_TOKENS SAFETY RECITATION LANGUAGE OTHER BLOCKLIST PROHIBITED_CONTENT SPII MALFORMED_FUNCTION_CALL IMAGE_SAFETY UNEXPECTED_TOOL_CALL TOO_MANY_TOOL_CALLS MALFORMED_RESPONSE NO_IMAGE CONTINUATION",
 };
-const STATUSES = [400, 401, 402, 403, 404, 409, 413, 429, 500, 503, 504, 529];
+export const STATUSES = [400, 401, 402, 403, 404, 409, 413, 429, 500, 503, 504, 529];
 
 async function ask(base, format, controls, o) {
   const d = DIALECTS[format];

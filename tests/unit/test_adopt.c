@@ -529,6 +529,46 @@ START_TEST(process_whose_directory_was_adopted_while_it_had_no_row_never_leases)
 }
 END_TEST
 
+/* ---- names that a power cut may undo ---- */
+
+static struct {
+    bool is_failing;
+    enum err (*real)(void *self, const char *path);
+} names;
+
+static enum err moody_sync_dir(void *self, const char *path)
+{
+    return names.is_failing ? ERR_IO : names.real(self, path);
+}
+
+static void change_names(struct money_ops *ops)
+{
+    names.real = ops->disk.sync_dir;
+    ops->disk.sync_dir = moody_sync_dir;
+}
+
+START_TEST(position_stays_until_the_name_of_the_removed_directory_is_durable)
+{
+    static const char id[] = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+    static const char count[] = "SELECT COUNT(*) FROM journal_positions WHERE process_id = '%s'";
+    char path[SPOOL_PATH_MAX];
+    struct node n = node_new_with(&server, SLOTS, change_names);
+    ck_assert_int_eq(
+        spool_path(path, server.config->spool_dir, SPOOL_DONE "01ARZ3NDEKTSV4RRFFQ69G5FAV"),
+        ERR_OK);
+    ck_assert_int_eq(n.m->ops.disk.mkdir(NULL, server.config->spool_dir), ERR_OK);
+    ck_assert_int_eq(n.m->ops.disk.mkdir(NULL, path), ERR_OK);
+    mariadb_exec(&server, "INSERT INTO journal_positions (process_id) VALUES ('%s')", id);
+    names.is_failing = true;
+    (void)adopt_dead(n.m, 1);
+    ck_assert_int_eq(mariadb_number(&server, count, id), 1);
+    names.is_failing = false;
+    (void)adopt_dead(n.m, 1);
+    ck_assert_int_eq(mariadb_number(&server, count, id), 0);
+    node_stop(&n);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("adopt");
@@ -548,6 +588,7 @@ int main(void)
     tcase_add_test(t, killed_process_loses_no_answer_and_charges_none_twice);
     tcase_add_test(t, late_take_of_an_adopted_process_fails);
     tcase_add_test(t, process_whose_directory_was_adopted_while_it_had_no_row_never_leases);
+    tcase_add_test(t, position_stays_until_the_name_of_the_removed_directory_is_durable);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     (void)!log_open("stderr", LOG_LEVEL_ERROR); /* what is tested here is worth many warnings */

@@ -400,12 +400,13 @@ static void emit(struct encoding *x, struct event ev)
 #define EMIT(x, ...) emit((x), (struct event){__VA_ARGS__})
 
 #define USAGE(in, created, read, m5, h1, out, think, tier)                                         \
-    "{\"input_tokens\":" #in ",\"cache_creation_input_tokens\":" #created                          \
-    ",\"cache_read_input_tokens\":" #read                                                          \
+    DELTA_USAGE(in, created, read, out, think)                                                     \
     ",\"cache_creation\":{\"ephemeral_5m_input_tokens\":" #m5                                      \
-    ",\"ephemeral_1h_input_tokens\":" #h1 "},\"output_tokens\":" #out                              \
-    ",\"output_tokens_details\":{\"thinking_tokens\":" #think "},\"server_tool_use\":null,"        \
-    "\"service_tier\":\"" tier "\""
+    ",\"ephemeral_1h_input_tokens\":" #h1 "},\"service_tier\":\"" tier "\""
+#define DELTA_USAGE(in, created, read, out, think)                                                 \
+    "{\"input_tokens\":" #in ",\"cache_creation_input_tokens\":" #created                          \
+    ",\"cache_read_input_tokens\":" #read ",\"output_tokens\":" #out                               \
+    ",\"output_tokens_details\":{\"thinking_tokens\":" #think "},\"server_tool_use\":null"
 #define USAGE_0 USAGE(0, 0, 0, 0, 0, 0, 0, "standard") "}"
 #define OPEN                                                                                       \
     EVENT("message_start",                                                                         \
@@ -459,7 +460,7 @@ static void emit_all(struct encoding *x)
     EMIT(x, .kind = EV_END, .part = 6);
     EMIT(x, .kind = EV_BEGIN, .part = 7, .part_kind = PART_OPAQUE);
     EMIT(x, .kind = EV_END, .part = 7);
-    x->e.counts = (struct counts){12, 100, 3, 4, 30, 11, true};
+    x->e.counts = (struct counts){12, 100, 3, 4, 30, 11, true, false};
     x->e.finish = FINISH_TOOL;
     x->e.has_call = true;
     x->e.service_tier = SLICE("priority");
@@ -482,9 +483,8 @@ START_TEST(events_become_a_stream)
                 SIGNED(2, "aip1.none.") END(2) BLOCK(3, EMPTY_TEXT) TEXT(3, "a\\\"b") TEXT(3, "c")
                     END(3) BLOCK(4, THINKING) SIGNED(4, "aip1.z") END(4) CALL(5, "c1", "f")
                         ARGS(5, "{\\\"a\\\":") ARGS(5, "1}") END(5) CALL(6, "c2", "g") ARGS(6, "{}")
-                            END(6) BLOCK(7, EMPTY_TEXT) TEXT(7, LEFT_OUT) END(7)
-                                CLOSE("tool_use", USAGE(12, 7, 100, 3, 4, 30, 11,
-                                                        "priority") ",\"cost\":0.5}"));
+                            END(6) BLOCK(7, EMPTY_TEXT) TEXT(7, LEFT_OUT) END(7) CLOSE(
+                                "tool_use", DELTA_USAGE(12, 7, 100, 30, 11) ",\"cost\":0.5}"));
     buf_clear(&x.out);
 }
 END_TEST
@@ -519,7 +519,7 @@ START_TEST(an_empty_answer_is_complete)
 
     begin_answer(&x, true);
     ck_assert_int_eq(format->encode_end(&x.e), ERR_OK);
-    ck_assert_str_eq(x.out.p, OPEN CLOSE("end_turn", USAGE_0));
+    ck_assert_str_eq(x.out.p, OPEN CLOSE("end_turn", DELTA_USAGE(0, 0, 0, 0, 0) "}"));
     buf_clear(&x.out);
     begin_answer(&x, false);
     ck_assert_int_eq(format->encode_end(&x.e), ERR_OK);
@@ -677,15 +677,14 @@ START_TEST(a_translated_stream_is_complete_for_the_client)
     sse_init(&sse, 1 << 16);
     ck_assert_int_eq(sse_feed(&sse, slice_of(stream), pass_on, both), ERR_OK);
     ck_assert(r.is_ended);
-    ck_assert_str_eq(
-        out.p,
-        OPEN BLOCK(0, THINKING) THOUGHT(0, "Hm\\n\xe4\xbd\xa0")
-            SIGNED(0, "aip1.anthropic.claude.-..EqQB") END(0) BLOCK(1, THINKING)
-                SIGNED(1, "aip1.anthropic.claude.r..Rd") END(1) BLOCK(2, EMPTY_TEXT)
-                    TEXT(2, "Let me") TEXT(2, " see.") END(2) CALL(3, "toolu_1", "get")
-                        ARGS(3, "{\\\"a\\\":") ARGS(3, "1}") END(3) CALL(4, "toolu_2", "now")
-                            ARGS(4, "{}") END(4)
-                                CLOSE("tool_use", USAGE(12, 0, 5, 0, 0, 30, 11, "standard") "}"));
+    ck_assert_str_eq(out.p,
+                     OPEN BLOCK(0, THINKING) THOUGHT(0, "Hm\\n\xe4\xbd\xa0")
+                         SIGNED(0, "aip1.anthropic.claude.-abe3b536..EqQB") END(0)
+                             BLOCK(1, THINKING) SIGNED(1, "aip1.anthropic.claude.r..Rd") END(1)
+                                 BLOCK(2, EMPTY_TEXT) TEXT(2, "Let me") TEXT(2, " see.") END(2)
+                                     CALL(3, "toolu_1", "get") ARGS(3, "{\\\"a\\\":") ARGS(3, "1}")
+                                         END(3) CALL(4, "toolu_2", "now") ARGS(4, "{}") END(4)
+                                             CLOSE("tool_use", DELTA_USAGE(12, 0, 5, 30, 11) "}"));
     sse_clear(&sse);
     buf_clear(&out);
     reader_clear(&r);

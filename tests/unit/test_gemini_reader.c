@@ -101,24 +101,31 @@ static void done(struct seen *s)
 #define PARTS(parts) "\"content\":{\"parts\":[" parts "],\"role\":\"model\"}"
 #define TAIL(model)  "\"modelVersion\":\"" model "\",\"responseId\":\"r1\"}"
 #define FIRST(model)                                                                               \
-    "{\"candidates\":[{" PARTS("{\"text\":\"Let \\u4f60\",\"thought\":true}") ",\"index\":0}],"    \
-    "\"usageMetadata\":{\"promptTokenCount\":19,\"totalTokenCount\":19}," TAIL(model)
+    "{\"candidates\":[{" PARTS(                                                                    \
+        "{\"text\":\"Let \\u4f60\",\"thought\":true}") ",\"index\":0}],"                           \
+                                                       "\"usageMetadata\":{\"promptTokenCount\":"  \
+                                                       "19,\"totalTokenCount\":19}," TAIL(model)
 #define SECOND(model)                                                                              \
-    "{\"candidates\":[{" PARTS("{\"functionCall\":{\"name\":\"f\",\"args\":{\"a\":1}},"            \
-                               "\"thoughtSignature\":\"c2ln\"}") "}],\"usageMetadata\":{"          \
-    "\"promptTokenCount\":19,\"candidatesTokenCount\":2,\"totalTokenCount\":21}," TAIL(model)
+    "{\"candidates\":[{" PARTS(                                                                    \
+        "{\"functionCall\":{\"name\":\"f\",\"args\":{\"a\":1}},"                                   \
+        "\"thoughtSignature\":\"c2ln\"}") "}],\"usageMetadata\":{"                                 \
+                                          "\"promptTokenCount\":19,\"candidatesTokenCount\":2,"    \
+                                          "\"totalTokenCount\":21}," TAIL(model)
 #define LAST(model)                                                                                \
-    "{\"candidates\":[{" PARTS("{\"text\":\"\"}") ",\"finishReason\":\"STOP\",\"index\":0}],"      \
-    "\"usageMetadata\":{\"promptTokenCount\":19,\"cachedContentTokenCount\":4,"                    \
-    "\"candidatesTokenCount\":7,\"thoughtsTokenCount\":3,\"toolUsePromptTokenCount\":5,"           \
-    "\"totalTokenCount\":34,\"serviceTier\":\"PRIORITY\"}," TAIL(model)
+    "{\"candidates\":[{" PARTS(                                                                    \
+        "{\"text\":\"\"}") ",\"finishReason\":\"STOP\",\"index\":0}],"                             \
+                           "\"usageMetadata\":{\"promptTokenCount\":19,"                           \
+                           "\"cachedContentTokenCount\":4,"                                        \
+                           "\"candidatesTokenCount\":7,\"thoughtsTokenCount\":3,"                  \
+                           "\"toolUsePromptTokenCount\":5,"                                        \
+                           "\"totalTokenCount\":34,\"serviceTier\":\"PRIORITY\"}," TAIL(model)
 
 static const char stream[] = "data: " FIRST("up-001") "\n\n: note\n\ndata: " SECOND(
     "up-001") "\r\n\r\ndata: " LAST("up-001") "\n\n";
 static const char stream_for_client[] =
     "data: " FIRST("pub") "\n\ndata: " SECOND("pub") "\r\n\r\ndata: " LAST("pub") "\n\n";
-static const char array_for_client[] = "[" FIRST("pub") "\n,\n" SECOND("pub") "\n,\n" LAST(
-    "pub") "\n]";
+static const char array_for_client[] =
+    "[" FIRST("pub") "\n,\n" SECOND("pub") "\n,\n" LAST("pub") "\n]";
 
 static void check_stream(bool is_array, const char *expected, size_t cut)
 {
@@ -179,16 +186,17 @@ END_TEST
 
 START_TEST(an_array_goes_on_behind_an_early_finish)
 {
-    static const char text[] = "data: " CHUNK("a", STOP) "\n\ndata: " CHUNK("b", STOP) "\n\n"
-                               "data: {}\n\n";
+    static const char text[] =
+        "data: " CHUNK("a", STOP) "\n\ndata: " CHUNK("b", STOP) "\n\n"
+                                                                "data: {}\n\n";
     struct reader r = stream_reader(true, "up");
     struct seen s;
 
     feed(&s, &r, SLICE(text), 0);
     ck_assert(slice_eq_z(buf_slice(&s.out), "[" CHUNK("a", STOP)));
     finish(&s);
-    ck_assert(slice_eq_z(buf_slice(&s.out),
-                         "[" CHUNK("a", STOP) "\n,\n" CHUNK("b", STOP) "\n,\n{}\n]"));
+    ck_assert(
+        slice_eq_z(buf_slice(&s.out), "[" CHUNK("a", STOP) "\n,\n" CHUNK("b", STOP) "\n,\n{}\n]"));
     done(&s);
 }
 END_TEST
@@ -213,8 +221,10 @@ START_TEST(a_stream_without_a_finish_was_cut)
     struct seen s;
 
     feed(&s, &r,
-         SLICE("data: {\"candidates\":[{" PARTS("{\"text\":\"Hello you\"}") "}],"
-               "\"usageMetadata\":{\"promptTokenCount\":19,\"totalTokenCount\":19}}\n\n"),
+         SLICE("data: {\"candidates\":[{" PARTS(
+             "{\"text\":\"Hello you\"}") "}],"
+                                         "\"usageMetadata\":{\"promptTokenCount\":19,"
+                                         "\"totalTokenCount\":19}}\n\n"),
          0);
     ck_assert_int_eq(s.verdict, EVENT_FORWARD);
     finish(&s);
@@ -249,19 +259,19 @@ static const struct {
     enum event_verdict verdict;
     const char *out; /* NULL: nothing */
 } events[] = {
-    {": comment\n\n",                                        EVENT_WITHHOLD,  NULL},
-    {"\n",                                                   EVENT_WITHHOLD,  NULL},
-    {"data: [DONE]\n\n",                                     EVENT_WITHHOLD,  NULL},
-    {"data: {}\n\n",                                         EVENT_FORWARD,   "data: {}\n\n"},
-    {"data: {\"a\":1\n\n",                                   EVENT_MALFORMED, NULL},
-    {"data: <html>\n\n",                                     EVENT_MALFORMED, NULL},
-    {"data: []\n\n",                                         EVENT_MALFORMED, NULL},
-    {"data: {\"error\":{\"code\":503,\"message\":\"m\"}}\n\n", EVENT_FAIL,    NULL},
-    {"data: {\"error\":null}\n\n",                           EVENT_FORWARD,   "data: {\"error\":null}\n\n"},
-    {"data: {\"modelVersion\":\"x\",\"z\":1.0}\n\n",         EVENT_FORWARD,
-     "data: {\"modelVersion\":\"pub\",\"z\":1.0}\n\n"},
-    {"data: {\"candidates\":[{\"content\":{}}]}\n\n",        EVENT_FORWARD,
-     "data: {\"candidates\":[{\"content\":{}}]}\n\n"},
+    {": comment\n\n",                                          EVENT_WITHHOLD,  NULL                        },
+    {"\n",                                                     EVENT_WITHHOLD,  NULL                        },
+    {"data: [DONE]\n\n",                                       EVENT_WITHHOLD,  NULL                        },
+    {"data: {}\n\n",                                           EVENT_FORWARD,   "data: {}\n\n"              },
+    {"data: {\"a\":1\n\n",                                     EVENT_MALFORMED, NULL                        },
+    {"data: <html>\n\n",                                       EVENT_MALFORMED, NULL                        },
+    {"data: []\n\n",                                           EVENT_MALFORMED, NULL                        },
+    {"data: {\"error\":{\"code\":503,\"message\":\"m\"}}\n\n", EVENT_FAIL,      NULL                        },
+    {"data: {\"error\":null}\n\n",                             EVENT_FORWARD,   "data: {\"error\":null}\n\n"},
+    {"data: {\"modelVersion\":\"x\",\"z\":1.0}\n\n",           EVENT_FORWARD,
+     "data: {\"modelVersion\":\"pub\",\"z\":1.0}\n\n"                                                       },
+    {"data: {\"candidates\":[{\"content\":{}}]}\n\n",          EVENT_FORWARD,
+     "data: {\"candidates\":[{\"content\":{}}]}\n\n"                                                        },
 };
 
 START_TEST(each_event_has_its_verdict)
@@ -284,21 +294,19 @@ static const struct {
     enum err error_class;
 } refusals[] = {
     {"{\"error\":{\"code\":400,\"message\":\"bad field\",\"status\":\"INVALID_ARGUMENT\"}}",
-     "bad field", "INVALID_ARGUMENT", ERR_UP_REJECTED},
-    {"[{\"error\":{\"code\":404,\"message\":\"none\",\"status\":\"NOT_FOUND\"}}]\n", "none",
-     "NOT_FOUND", ERR_UP_REJECTED},
+     "bad field",                                                                                                                                                           "INVALID_ARGUMENT", ERR_UP_REJECTED},
+    {"[{\"error\":{\"code\":404,\"message\":\"none\",\"status\":\"NOT_FOUND\"}}]\n",         "none",
+     "NOT_FOUND",                                                                                                                                                                               ERR_UP_REJECTED},
     {"{\"error\":{\"code\":400,\"message\":\"The input token count (9) exceeds the maximum number "
-     "of tokens allowed (8).\",\"status\":\"INVALID_ARGUMENT\"}}",
-     "The input token count (9) exceeds the maximum number of tokens allowed (8).",
-     "INVALID_ARGUMENT", ERR_UP_CONTEXT},
+     "of tokens allowed (8).\",\"status\":\"INVALID_ARGUMENT\"}}",                      "The input token count (9) exceeds the maximum number of tokens allowed (8).",
+     "INVALID_ARGUMENT",                                                                                                                                                                        ERR_UP_CONTEXT },
     {"{\"error\":{\"code\":400,\"message\":\"API key not valid.\",\"status\":\"INVALID_ARGUMENT\","
-     "\"details\":[{\"@type\":\"x\",\"reason\":\"API_KEY_INVALID\"}]}}",
-     "API key not valid.", "INVALID_ARGUMENT", ERR_UP_AUTH},
-    {"{\"error\":{\"code\":429,\"message\":\"quota\",\"status\":\"RESOURCE_EXHAUSTED\"}}", "quota",
-     "RESOURCE_EXHAUSTED", ERR_UP_RATE},
-    {"{\"error\":\"broken\"}", "broken", "", ERR_UP_REJECTED},
-    {"<html>", "The provider of this model rejected the request.", "", ERR_UP_REJECTED},
-    {"[]", "The provider of this model rejected the request.", "", ERR_UP_REJECTED},
+     "\"details\":[{\"@type\":\"x\",\"reason\":\"API_KEY_INVALID\"}]}}",                "API key not valid.",                                                          "INVALID_ARGUMENT", ERR_UP_AUTH    },
+    {"{\"error\":{\"code\":429,\"message\":\"quota\",\"status\":\"RESOURCE_EXHAUSTED\"}}",   "quota",
+     "RESOURCE_EXHAUSTED",                                                                                                                                                                      ERR_UP_RATE    },
+    {"{\"error\":\"broken\"}",                                                               "broken",                                                                      "",                 ERR_UP_REJECTED},
+    {"<html>",                                                                               "The provider of this model rejected the request.",                            "",                 ERR_UP_REJECTED},
+    {"[]",                                                                                   "The provider of this model rejected the request.",                            "",                 ERR_UP_REJECTED},
 };
 
 START_TEST(an_error_body_is_understood)
@@ -324,8 +332,7 @@ static void check_error(bool is_array, const char *text, const char *before, con
     char *expected;
 
     feed(&s, &r, slice_of(text), 0);
-    ck_assert_int_eq(
-        gemini->write_stream_error(&r, &s.out, ERR_UP_CUT, "gone", "01K"), ERR_OK);
+    ck_assert_int_eq(gemini->write_stream_error(&r, &s.out, ERR_UP_CUT, "gone", "01K"), ERR_OK);
     expected = arena_printf(arena, "%s%s%s", before, error_object, after);
     ck_assert_str_eq(s.out.p, expected);
     done(&s);
@@ -371,14 +378,17 @@ START_TEST(a_whole_answer_gets_its_public_name_and_its_cost)
 
     r.cost_text = tell_cost;
     ck_assert_int_eq(gemini->reader.read_whole(&r, SLICE(LAST("up-001")), &out), ERR_OK);
-    ck_assert_msg(slice_eq_z(out, "{\"candidates\":[{" PARTS(
-                                      "{\"text\":\"\"}") ",\"finishReason\":\"STOP\",\"index\":0}],"
-                             "\"usageMetadata\":{\"promptTokenCount\":19,"
-                             "\"cachedContentTokenCount\":4,\"candidatesTokenCount\":7,"
-                             "\"thoughtsTokenCount\":3,\"toolUsePromptTokenCount\":5,"
-                             "\"totalTokenCount\":34,\"serviceTier\":\"PRIORITY\",\"cost\":0.25}"
-                             "," TAIL("pub")),
-                  "%.*s", SLICE_FMT(out));
+    ck_assert_msg(
+        slice_eq_z(
+            out, "{\"candidates\":[{" PARTS(
+                     "{\"text\":\"\"}") ",\"finishReason\":\"STOP\",\"index\":0}],"
+                                        "\"usageMetadata\":{\"promptTokenCount\":19,"
+                                        "\"cachedContentTokenCount\":4,\"candidatesTokenCount\":7,"
+                                        "\"thoughtsTokenCount\":3,\"toolUsePromptTokenCount\":5,"
+                                        "\"totalTokenCount\":34,\"serviceTier\":\"PRIORITY\","
+                                        "\"cost\":0.25}"
+                                        "," TAIL("pub")),
+        "%.*s", SLICE_FMT(out));
     ck_assert(r.is_ended && r.counts.out_all == 10);
     reader_clear(&r);
 }
@@ -388,14 +398,14 @@ static const struct {
     const char *body;
     enum err e;
 } wholes[] = {
-    {"{\"candidates\":[{\"content\":{}}]}",                         ERR_OK         },
-    {"{\"promptFeedback\":{\"blockReason\":\"SAFETY\"}}",           ERR_OK         },
-    {"{\"candidates\":[]}",                                         ERR_UP_MALFORMED},
-    {"{\"usageMetadata\":{\"promptTokenCount\":1}}",                ERR_UP_MALFORMED},
-    {"{\"embedding\":{\"values\":[1]}}",                            ERR_UP_MALFORMED},
-    {"[]",                                                          ERR_UP_MALFORMED},
-    {"",                                                            ERR_UP_MALFORMED},
-    {"{\"error\":{\"code\":500,\"message\":\"m\"}}",                ERR_UP_FAILED  },
+    {"{\"candidates\":[{\"content\":{}}]}",               ERR_OK          },
+    {"{\"promptFeedback\":{\"blockReason\":\"SAFETY\"}}", ERR_OK          },
+    {"{\"candidates\":[]}",                               ERR_UP_MALFORMED},
+    {"{\"usageMetadata\":{\"promptTokenCount\":1}}",      ERR_UP_MALFORMED},
+    {"{\"embedding\":{\"values\":[1]}}",                  ERR_UP_MALFORMED},
+    {"[]",                                                ERR_UP_MALFORMED},
+    {"",                                                  ERR_UP_MALFORMED},
+    {"{\"error\":{\"code\":500,\"message\":\"m\"}}",      ERR_UP_FAILED   },
 };
 
 START_TEST(a_whole_answer_is_checked)
@@ -433,16 +443,16 @@ static const struct {
     bool is_usage;
     struct counts counts;
 } usages[] = {
-    {"{}", false, {0}},
-    {"[]", false, {0}},
-    {"{\"promptTokenCount\":\"12\",\"candidatesTokenCount\":3}", true,
-     {.in_fresh = 12, .out_all = 3}},
-    {"{\"totalTokenCount\":10,\"candidatesTokenCount\":4,\"thoughtsTokenCount\":1}", true,
-     {.in_fresh = 5, .out_all = 5, .out_think = 1}},
-    {"{\"promptTokenCount\":4,\"candidatesTokenCount\":1,\"totalTokenCount\":9}", true,
-     {.in_fresh = 4, .out_all = 5}},
-    {"{\"promptTokenCount\":4,\"cachedContentTokenCount\":9}", true, {.in_read = 9}},
-    {"{\"promptTokenCount\":-4,\"candidatesTokenCount\":1e30}", true, {.out_all = COUNT_MAX}},
+    {"{}",                                                                           false, {0}                                          },
+    {"[]",                                                                           false, {0}                                          },
+    {"{\"promptTokenCount\":\"12\",\"candidatesTokenCount\":3}",
+     true,                                                                                  {.in_fresh = 12, .out_all = 3}               },
+    {"{\"totalTokenCount\":10,\"candidatesTokenCount\":4,\"thoughtsTokenCount\":1}",
+     true,                                                                                  {.in_fresh = 5, .out_all = 5, .out_think = 1}},
+    {"{\"promptTokenCount\":4,\"candidatesTokenCount\":1,\"totalTokenCount\":9}",
+     true,                                                                                  {.in_fresh = 4, .out_all = 5}                },
+    {"{\"promptTokenCount\":4,\"cachedContentTokenCount\":9}",                       true,  {.in_read = 9}                               },
+    {"{\"promptTokenCount\":-4,\"candidatesTokenCount\":1e30}",                      true,  {.out_all = COUNT_MAX}                       },
 };
 
 START_TEST(usage_becomes_counts)

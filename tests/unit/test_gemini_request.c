@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ARENA_MAX (1 << 22)
-#define ROWS(t)   (int)(sizeof(t) / sizeof((t)[0]))
-#define CONTENT   "{\"role\":\"user\",\"parts\":[{\"text\":\"hi\"}]}"
+#define ARENA_MAX  (1 << 22)
+#define ROWS(t)    (int)(sizeof(t) / sizeof((t)[0]))
+#define CONTENT    "{\"role\":\"user\",\"parts\":[{\"text\":\"hi\"}]}"
 #define BODY(more) "{\"contents\":[" CONTENT "]" more "}"
-#define PNG       "iVBORw0KGgo="
+#define PNG        "iVBORw0KGgo="
 
 static struct arena *arena;
 static const struct format *const gemini = &format_gemini;
@@ -57,11 +57,11 @@ static const struct {
     bool is_stream;
     const char *path;
 } paths[] = {
-    {"gemini-2.5-pro", false, "/models/gemini-2.5-pro:generateContent"},
-    {"gemini-2.5-pro", true, "/models/gemini-2.5-pro:streamGenerateContent?alt=sse"},
-    {"tunedModels/mine-1", false, "/tunedModels/mine-1:generateContent"},
-    {"models/m", false, "/models/m:generateContent"},
-    {"a b:c?d%\xc3\xa9", false, "/models/a%20b%3Ac%3Fd%25%C3%A9:generateContent"},
+    {"gemini-2.5-pro",     false, "/models/gemini-2.5-pro:generateContent"              },
+    {"gemini-2.5-pro",     true,  "/models/gemini-2.5-pro:streamGenerateContent?alt=sse"},
+    {"tunedModels/mine-1", false, "/tunedModels/mine-1:generateContent"                 },
+    {"models/m",           false, "/models/m:generateContent"                           },
+    {"a b:c?d%\xc3\xa9",   false, "/models/a%20b%3Ac%3Fd%25%C3%A9:generateContent"      },
 };
 
 START_TEST(the_path_names_model_and_verb)
@@ -100,8 +100,8 @@ START_TEST(the_path_says_model_and_stream)
     ck_assert(slice_eq_z(r.model, "tuned"));
     ck_assert(r.is_stream && r.is_array);
     ck_assert_str_eq(format_stream_type(&r), "application/json");
-    r = request_with((struct format_call){.body = SLICE(BODY(",\"model\":\"models/x\"")),
-                                          .is_array = true});
+    r = request_with(
+        (struct format_call){.body = SLICE(BODY(",\"model\":\"models/x\"")), .is_array = true});
     ck_assert(slice_eq_z(r.model, "x"));
     ck_assert(!r.is_stream && !r.is_array);
 }
@@ -109,9 +109,9 @@ END_TEST
 
 START_TEST(both_spellings_of_a_field_are_read)
 {
-    struct format_request r = request_of(
-        BODY(",\"generationConfig\":{\"maxOutputTokens\":100,\"candidateCount\":2},"
-             "\"systemInstruction\":{\"parts\":[{\"text\":\"be\"}]}"));
+    struct format_request r =
+        request_of(BODY(",\"generationConfig\":{\"maxOutputTokens\":100,\"candidateCount\":2},"
+                        "\"systemInstruction\":{\"parts\":[{\"text\":\"be\"}]}"));
 
     ck_assert_int_eq(r.output_max, 100);
     ck_assert_int_eq(r.choices, 2);
@@ -168,30 +168,30 @@ END_TEST
 static const struct {
     const char *body, *param, *text;
 } faults[] = {
-    {"", NULL, "The request body is empty; expected a JSON object."},
-    {"{}", "contents", "contents: required"},
-    {"{\"contents\":null}", "contents", "contents: required"},
-    {"{\"contents\":\"hi\"}", "contents", "contents: expected array"},
-    {"{\"contents\":[]}", "contents", "contents: expected at least one content"},
-    {"{\"contents\":[" CONTENT ",7]}", "contents[1]", "contents[1]: expected object"},
-    {"{\"contents\":[{\"parts\":\"hi\"}]}", "contents[0].parts",
-     "contents[0].parts: expected array"},
-    {"{\"contents\":[{\"parts\":[{},\"hi\"]}]}", "contents[0].parts[1]",
-     "contents[0].parts[1]: expected object"},
-    {BODY(",\"contents\":[]"), "contents", "contents: given twice"},
-    {BODY(",\"generationConfig\":{},\"generation_config\":{}"), "generation_config",
-     "generation_config: given twice"},
-    {BODY(",\"generationConfig\":[]"), "generationConfig", "generationConfig: expected object"},
+    {"",                                                                            NULL,                               "The request body is empty; expected a JSON object."},
+    {"{}",                                                                          "contents",                         "contents: required"                                },
+    {"{\"contents\":null}",                                                         "contents",                         "contents: required"                                },
+    {"{\"contents\":\"hi\"}",                                                       "contents",                         "contents: expected array"                          },
+    {"{\"contents\":[]}",                                                           "contents",                         "contents: expected at least one content"           },
+    {"{\"contents\":[" CONTENT ",7]}",                                              "contents[1]",                      "contents[1]: expected object"                      },
+    {"{\"contents\":[{\"parts\":\"hi\"}]}",                                         "contents[0].parts",
+     "contents[0].parts: expected array"                                                                                                                                    },
+    {"{\"contents\":[{\"parts\":[{},\"hi\"]}]}",                                    "contents[0].parts[1]",
+     "contents[0].parts[1]: expected object"                                                                                                                                },
+    {BODY(",\"contents\":[]"),                                                      "contents",                         "contents: given twice"                             },
+    {BODY(",\"generationConfig\":{},\"generation_config\":{}"),                     "generation_config",
+     "generation_config: given twice"                                                                                                                                       },
+    {BODY(",\"generationConfig\":[]"),                                              "generationConfig",                 "generationConfig: expected object"                 },
     {BODY(",\"generationConfig\":{\"maxOutputTokens\":5,\"max_output_tokens\":6}"),
-     "generationConfig.maxOutputTokens", "generationConfig.maxOutputTokens: given twice"},
-    {BODY(",\"generationConfig\":{\"maxOutputTokens\":0}"), "generationConfig.maxOutputTokens",
-     "generationConfig.maxOutputTokens: expected an integer of at least 1"},
-    {BODY(",\"generationConfig\":{\"maxOutputTokens\":\"x\"}"), "generationConfig.maxOutputTokens",
-     "generationConfig.maxOutputTokens: expected an integer of at least 1"},
-    {BODY(",\"generationConfig\":{\"maxOutputTokens\":-1e30}"), "generationConfig.maxOutputTokens",
-     "generationConfig.maxOutputTokens: expected an integer of at least 1"},
-    {BODY(",\"generationConfig\":{\"candidateCount\":129}"), "generationConfig.candidateCount",
-     "generationConfig.candidateCount: expected an integer from 1 to 128"},
+     "generationConfig.maxOutputTokens",                                                                                "generationConfig.maxOutputTokens: given twice"     },
+    {BODY(",\"generationConfig\":{\"maxOutputTokens\":0}"),                         "generationConfig.maxOutputTokens",
+     "generationConfig.maxOutputTokens: expected an integer of at least 1"                                                                                                  },
+    {BODY(",\"generationConfig\":{\"maxOutputTokens\":\"x\"}"),                     "generationConfig.maxOutputTokens",
+     "generationConfig.maxOutputTokens: expected an integer of at least 1"                                                                                                  },
+    {BODY(",\"generationConfig\":{\"maxOutputTokens\":-1e30}"),                     "generationConfig.maxOutputTokens",
+     "generationConfig.maxOutputTokens: expected an integer of at least 1"                                                                                                  },
+    {BODY(",\"generationConfig\":{\"candidateCount\":129}"),                        "generationConfig.candidateCount",
+     "generationConfig.candidateCount: expected an integer from 1 to 128"                                                                                                   },
 };
 
 START_TEST(what_is_wrong_is_said_with_its_path)
@@ -217,13 +217,13 @@ START_TEST(a_model_that_nobody_names_is_missing)
     struct format_request r;
     struct fault fault = {0};
 
-    ck_assert_int_eq(gemini->read_request(&(struct format_call){.body = SLICE(BODY(""))}, arena, &r,
-                                          &fault),
-                     ERR_BAD_REQUEST);
+    ck_assert_int_eq(
+        gemini->read_request(&(struct format_call){.body = SLICE(BODY(""))}, arena, &r, &fault),
+        ERR_BAD_REQUEST);
     ck_assert_str_eq(fault.text, "model: required");
-    ck_assert_int_eq(gemini->read_request(&(struct format_call){.body = SLICE(BODY("")),
-                                                                .model = SLICE("models/")},
-                                          arena, &r, &fault),
+    ck_assert_int_eq(gemini->read_request(
+                         &(struct format_call){.body = SLICE(BODY("")), .model = SLICE("models/")},
+                         arena, &r, &fault),
                      ERR_BAD_REQUEST);
     ck_assert_str_eq(fault.param, "model");
 }
@@ -264,22 +264,21 @@ END_TEST
 static const struct {
     const char *body, *out;
 } injections[] = {
-    {BODY(""), BODY(",\"generationConfig\":{\"maxOutputTokens\":9}")},
-    {BODY(",\"generationConfig\":{}"), BODY(",\"generationConfig\":{\"maxOutputTokens\":9}")},
-    {BODY(",\"generationConfig\":null"), BODY(",\"generationConfig\":{\"maxOutputTokens\":9}")},
+    {BODY(""),                                                    BODY(",\"generationConfig\":{\"maxOutputTokens\":9}")},
+    {BODY(",\"generationConfig\":{}"),                            BODY(",\"generationConfig\":{\"maxOutputTokens\":9}")},
+    {BODY(",\"generationConfig\":null"),                          BODY(",\"generationConfig\":{\"maxOutputTokens\":9}")},
     {BODY(",\"generation_config\":{\"topK\": 1}"),
-     BODY(",\"generation_config\":{\"topK\": 1,\"maxOutputTokens\":9}")},
+     BODY(",\"generation_config\":{\"topK\": 1,\"maxOutputTokens\":9}")                                                },
     {BODY(",\"generation_config\":{\"max_output_tokens\":null}"),
-     BODY(",\"generation_config\":{\"maxOutputTokens\":9}")},
+     BODY(",\"generation_config\":{\"maxOutputTokens\":9}")                                                            },
     {BODY(",\"generationConfig\":{\"max_output_tokens\":5}"),
-     BODY(",\"generationConfig\":{\"max_output_tokens\":5}")},
+     BODY(",\"generationConfig\":{\"max_output_tokens\":5}")                                                           },
 };
 
 START_TEST(an_output_limit_is_injected_when_there_is_none)
 {
-    ck_assert_str_eq(
-        written(injections[_i].body, (struct format_target){.output_max_inject = 9}),
-        injections[_i].out);
+    ck_assert_str_eq(written(injections[_i].body, (struct format_target){.output_max_inject = 9}),
+                     injections[_i].out);
 }
 END_TEST
 
@@ -290,11 +289,10 @@ START_TEST(an_edit_meets_the_other_spelling)
         {MEMBER_REMOVE, "serviceTier",    NULL},
     };
 
-    ck_assert_str_eq(written(BODY(",\"safety_settings\":[1],\"service_tier\":\"flex\""),
-                             (struct format_target){.edits = edits,
-                                                    .edits_n = 2,
-                                                    .output_max_inject = -1}),
-                     BODY(",\"safetySettings\":[]"));
+    ck_assert_str_eq(
+        written(BODY(",\"safety_settings\":[1],\"service_tier\":\"flex\""),
+                (struct format_target){.edits = edits, .edits_n = 2, .output_max_inject = -1}),
+        BODY(",\"safetySettings\":[]"));
 }
 END_TEST
 
@@ -358,22 +356,22 @@ static const struct {
     int http;
     const char *word;
 } words[] = {
-    {ERR_BAD_REQUEST, 400, "INVALID_ARGUMENT"},
-    {ERR_TOO_LARGE, 400, "INVALID_ARGUMENT"},
-    {ERR_UP_CONTEXT, 400, "INVALID_ARGUMENT"},
-    {ERR_BAD_KEY, 401, "UNAUTHENTICATED"},
-    {ERR_NO_FUNDS, 402, "FAILED_PRECONDITION"},
-    {ERR_KEY_LIMIT, 402, "FAILED_PRECONDITION"},
-    {ERR_FUNDS_RESERVED, 429, "RESOURCE_EXHAUSTED"},
-    {ERR_FORBIDDEN, 403, "PERMISSION_DENIED"},
-    {ERR_NO_MODEL, 404, "NOT_FOUND"},
-    {ERR_RATE, 429, "RESOURCE_EXHAUSTED"},
-    {ERR_UP_RATE, 429, "RESOURCE_EXHAUSTED"},
-    {ERR_UNAVAILABLE, 503, "UNAVAILABLE"},
-    {ERR_UP_CUT, 503, "UNAVAILABLE"},
-    {ERR_UP_TIMEOUT, 504, "DEADLINE_EXCEEDED"},
-    {ERR_INTERNAL, 500, "INTERNAL"},
-    {ERR_CLIENT_GONE, 499, "CANCELLED"},
+    {ERR_BAD_REQUEST,    400, "INVALID_ARGUMENT"   },
+    {ERR_TOO_LARGE,      400, "INVALID_ARGUMENT"   },
+    {ERR_UP_CONTEXT,     400, "INVALID_ARGUMENT"   },
+    {ERR_BAD_KEY,        401, "UNAUTHENTICATED"    },
+    {ERR_NO_FUNDS,       402, "FAILED_PRECONDITION"},
+    {ERR_KEY_LIMIT,      402, "FAILED_PRECONDITION"},
+    {ERR_FUNDS_RESERVED, 429, "RESOURCE_EXHAUSTED" },
+    {ERR_FORBIDDEN,      403, "PERMISSION_DENIED"  },
+    {ERR_NO_MODEL,       404, "NOT_FOUND"          },
+    {ERR_RATE,           429, "RESOURCE_EXHAUSTED" },
+    {ERR_UP_RATE,        429, "RESOURCE_EXHAUSTED" },
+    {ERR_UNAVAILABLE,    503, "UNAVAILABLE"        },
+    {ERR_UP_CUT,         503, "UNAVAILABLE"        },
+    {ERR_UP_TIMEOUT,     504, "DEADLINE_EXCEEDED"  },
+    {ERR_INTERNAL,       500, "INTERNAL"           },
+    {ERR_CLIENT_GONE,    499, "CANCELLED"          },
 };
 
 START_TEST(errors_have_googles_words)
@@ -406,15 +404,13 @@ END_TEST
 /* ---- embeddings ---- */
 
 #define EMBED_MANY                                                                                 \
-    "{\"requests\":[{\"model\":\"models/pub\",\"content\":{\"parts\":[{\"text\":\"a\"}]}},{"             \
+    "{\"requests\":[{\"model\":\"models/pub\",\"content\":{\"parts\":[{\"text\":\"a\"}]}},{"       \
     "\"content\":{\"parts\":[{\"text\":\"b\"}]},\"model\":\"models/pub\"}]}"
 
 START_TEST(embedding_calls_name_the_provider_s_model_in_each_request)
 {
-    struct format_request r =
-        request_with((struct format_call){.body = SLICE(EMBED_MANY),
-                                          .model = SLICE("pub"),
-                                          .verb = "batchEmbedContents"});
+    struct format_request r = request_with((struct format_call){
+        .body = SLICE(EMBED_MANY), .model = SLICE("pub"), .verb = "batchEmbedContents"});
     struct format_target t = {.upstream_model = "up", .output_max_inject = 7};
     struct splice pieces;
     struct slice text;
@@ -433,24 +429,23 @@ END_TEST
 static const struct {
     const char *body, *text; /* NULL: it is fine */
 } embeds[] = {
-    {"{\"model\":\"models/pub\",\"content\":{\"parts\":[{\"text\":\"a\"}]}}", NULL},
-    {"{}", "content: required"},
-    {"{\"content\":null}", "content: required"},
-    {"{\"content\":5}", "content[0]: expected object"},
-    {"{\"requests\":[]}", "requests: expected at least one"},
-    {"{\"requests\":[{},5]}", "requests[1]: expected object"},
-    {"{\"requests\":[{\"content\":{\"parts\":5}}]}", "requests[0].parts: expected array"},
+    {"{\"model\":\"models/pub\",\"content\":{\"parts\":[{\"text\":\"a\"}]}}", NULL                               },
+    {"{}",                                                                    "content: required"                },
+    {"{\"content\":null}",                                                    "content: required"                },
+    {"{\"content\":5}",                                                       "content[0]: expected object"      },
+    {"{\"requests\":[]}",                                                     "requests: expected at least one"  },
+    {"{\"requests\":[{},5]}",                                                 "requests[1]: expected object"     },
+    {"{\"requests\":[{\"content\":{\"parts\":5}}]}",                          "requests[0].parts: expected array"},
 };
 
 START_TEST(embedding_calls_need_content)
 {
     struct format_request r;
     struct fault fault = {0};
-    enum err e =
-        gemini->read_request(&(struct format_call){.body = slice_of(embeds[_i].body),
-                                                   .model = SLICE("m"),
-                                                   .verb = "embedContent"},
-                             arena, &r, &fault);
+    enum err e = gemini->read_request(&(struct format_call){.body = slice_of(embeds[_i].body),
+                                                            .model = SLICE("m"),
+                                                            .verb = "embedContent"},
+                                      arena, &r, &fault);
 
     ck_assert_int_eq(e, embeds[_i].text ? ERR_BAD_REQUEST : ERR_OK);
     if (embeds[_i].text)

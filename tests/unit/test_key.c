@@ -144,6 +144,66 @@ START_TEST(a_key_with_many_models_knows_all_of_them)
 }
 END_TEST
 
+START_TEST(a_model_must_be_in_every_list_that_exists)
+{
+    const struct key *a = NULL, *b = NULL;
+    mariadb_exec(server, "INSERT INTO account_models VALUES (1, 3), (1, 2), (2, 3);"
+                         "INSERT INTO group_models VALUES (1, 2), (2, 1), (2, 3)");
+    ck_assert_int_eq(key_acquire(keys, SLICE("sk-aip-a"), &a), ERR_OK);
+    ck_assert(!key_may_use(a, 1));
+    ck_assert(key_may_use(a, 2));
+    ck_assert(!key_may_use(a, 3));
+    ck_assert_int_eq(key_acquire(keys, SLICE("sk-aip-b"), &b), ERR_OK);
+    ck_assert(!key_may_use(b, 1)); /* in the key's list and the group's, not in the account's */
+    ck_assert(!key_may_use(b, 2));
+    ck_assert(key_may_use(b, 3));
+    key_release(a);
+    key_release(b);
+}
+END_TEST
+
+START_TEST(lists_without_a_common_model_allow_none)
+{
+    const struct key *key = NULL;
+    mariadb_exec(server, "INSERT INTO account_models VALUES (1, 3);"
+                         "INSERT INTO group_models VALUES (1, 2)");
+    ck_assert_int_eq(key_acquire(keys, SLICE("sk-aip-a"), &key), ERR_OK);
+    for (int i = 1; i <= 3; i++)
+        ck_assert(!key_may_use(key, i));
+    key_release(key);
+}
+END_TEST
+
+START_TEST(a_key_with_addresses_is_for_these_only)
+{
+    const struct key *key = NULL;
+    mariadb_exec(server, "INSERT INTO api_key_addresses (api_key_id, address_range) VALUES "
+                         "(11, '203.0.113.0/24'), (11, '2001:db8::/32'), (11, '192.0.2.1')");
+    ck_assert_int_eq(key_acquire(keys, SLICE("sk-aip-a"), &key), ERR_OK);
+    ck_assert(key_may_come_from(key, SLICE("203.0.113.9")));
+    ck_assert(key_may_come_from(key, SLICE("::ffff:192.0.2.1")));
+    ck_assert(key_may_come_from(key, SLICE("2001:db8:1::1")));
+    ck_assert(!key_may_come_from(key, SLICE("192.0.2.2")));
+    ck_assert(!key_may_come_from(key, SLICE("")));
+    key_release(key);
+    ck_assert_int_eq(key_acquire(keys, SLICE("sk-aip-b"), &key), ERR_OK);
+    ck_assert(key_may_come_from(key, SLICE("192.0.2.2")));
+    key_release(key);
+}
+END_TEST
+
+START_TEST(only_ranges_can_be_entered)
+{
+    static const char *const bad[] = {"here", "1.2.3.4/33", "::/129", "1.2.3.4/", "1.2.3", ""};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        ck_assert_msg(mariadb_try(server,
+                                  "INSERT INTO api_key_addresses (api_key_id, address_range) "
+                                  "VALUES (11, '%s')",
+                                  bad[i]) != 0,
+                      "%s", bad[i]);
+}
+END_TEST
+
 /* ---- the cache ---- */
 
 START_TEST(a_fresh_key_and_a_fresh_unknown_cost_no_query)
@@ -410,6 +470,10 @@ int main(void)
     tcase_add_test(tc, what_does_not_look_like_a_key_is_refused_without_a_query);
     tcase_add_test(tc, disabled_revoked_expired_and_orphaned_keys_are_refused);
     tcase_add_test(tc, a_key_with_many_models_knows_all_of_them);
+    tcase_add_test(tc, a_model_must_be_in_every_list_that_exists);
+    tcase_add_test(tc, lists_without_a_common_model_allow_none);
+    tcase_add_test(tc, a_key_with_addresses_is_for_these_only);
+    tcase_add_test(tc, only_ranges_can_be_entered);
     tcase_add_test(tc, a_fresh_key_and_a_fresh_unknown_cost_no_query);
     tcase_add_test(tc, revocation_and_deletion_are_seen_within_a_second);
     tcase_add_test(tc, a_batch_sees_every_change_at_once);

@@ -170,6 +170,72 @@ START_TEST(without_a_database_it_is_unavailable)
 }
 END_TEST
 
+/* What the database takes for the time of users who are not root. */
+static void set_clock(struct mariadb *m, const char *at)
+{
+    mariadb_exec(m, "SET GLOBAL init_connect = \"SET timestamp = UNIX_TIMESTAMP('%s')\"", at);
+}
+
+START_TEST(the_day_and_the_month_begin_by_the_clock_of_the_database)
+{
+    static const struct {
+        const char *now;
+        int today, month;
+    } cases[] = {
+        {"2026-02-28 23:59:59.999", 5, 6}, /* a later id, by another clock, is of today */
+        {"2026-03-01 00:00:00.000", 4, 4},
+        {"2026-03-01 23:59:59.999", 4, 4},
+        {"2026-03-02 00:00:00.000", 2, 4},
+        {"2026-04-01 00:00:00.000", 0, 0},
+    };
+    struct mariadb own;
+    mariadb_start_own(&own);
+    mariadb_fresh(&own);
+    mariadb_exec(&own, "SET GLOBAL time_zone = '+00:00'; SET time_zone = '+00:00';"
+                       "INSERT INTO accounts (id, name) VALUES (1, 'a')");
+    struct mariadb shared = server;
+    server = own;
+    insert_usage(1, 5, "'2026-02-01 00:00:00.000'", "1");
+    insert_usage(1, 5, "'2026-02-28 23:59:59.999'", "1");
+    insert_usage(1, 5, "'2026-03-01 00:00:00.000'", "1");
+    insert_usage(1, 5, "'2026-03-01 23:59:59.999'", "1");
+    insert_usage(1, 5, "'2026-03-02 00:00:00.000'", "1");
+    insert_usage(1, 5, "'2026-03-31 23:59:59.999'", "1");
+    own = server;
+    server = shared;
+    mariadb_use_limited(&own, "SELECT");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        set_clock(&own, cases[i].now);
+        struct db *then = db_new(own.config);
+        ck_assert_int_eq(ledger_read_summary(then, 1, 5, &sum), ERR_OK);
+        ck_assert_msg(sum.account_today.requests == cases[i].today &&
+                          sum.account_month.requests == cases[i].month,
+                      "%s: %lld, %lld", cases[i].now, (long long)sum.account_today.requests,
+                      (long long)sum.account_month.requests);
+        db_free(then);
+    }
+    mariadb_stop(&own);
+}
+END_TEST
+
+/* One table after the other cannot be read: half a summary is none. */
+START_TEST(a_statement_that_fails_makes_it_unavailable)
+{
+    static const char *const tables[] = {"leases", "checkpoints", "upkeep", "usage_daily",
+                                         "usage_log"};
+    insert_usage(1, 5, "UTC_TIMESTAMP(3)", "1");
+    sum.balance_nusd = 77;
+    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+        mariadb_exec(&server, "RENAME TABLE %s TO away", tables[i]);
+        ck_assert_int_eq(ledger_read_summary(db, 1, 5, &sum), ERR_UNAVAILABLE);
+        ck_assert_int_eq(sum.balance_nusd, 77);
+        mariadb_exec(&server, "RENAME TABLE away TO %s", tables[i]);
+    }
+    ck_assert_int_eq(ledger_read_summary(db, 1, 5, &sum), ERR_OK);
+    ck_assert_int_eq(sum.account_month.requests, 1);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("ledger");
@@ -184,6 +250,8 @@ int main(void)
     tcase_add_test(tc, days_before_the_mark_are_read_from_their_sums);
     tcase_add_test(tc, a_mark_of_another_month_or_of_tomorrow_is_put_right);
     tcase_add_test(tc, without_a_database_it_is_unavailable);
+    tcase_add_test(tc, the_day_and_the_month_begin_by_the_clock_of_the_database);
+    tcase_add_test(tc, a_statement_that_fails_makes_it_unavailable);
     SRunner *runner = srunner_create(suite);
     mariadb_start(&server);
     srunner_run_all(runner, CK_ENV);

@@ -265,14 +265,14 @@ static const struct {
      "\"completion_tokens\":4},\"service_tier\":\"priority\"}\n", START "begin 0 thinking\n  why\nend 0\nbegin 1 text\n  text\nend 1\n"
            "begin 2 call name=\"f\"\n  {}\nend 2\nbegin 3 call name=\"g\"\n"
            "usage fresh=3 read=0 write=0 1h=0 out=4 think=0 tier=\"priority\"\n"
-           "  {}\nend 3\nfinish tool\n", ERR_OK                                       },
+           "  {}\nend 3\nfinish tool\n",                  ERR_OK          },
     {"{\"choices\":[{\"message\":{\"content\":null,\"refusal\":\"no\"},\"finish_reason\":\"stop\"}]"
-     "}",                                                                 "start\nbegin 0 refusal\n  no\nend 0\nfinish refusal\n",                                                                                                      ERR_OK                           },
-    {"{\"error\":{\"message\":\"m\",\"type\":\"t\"}}",                                                                "error up_failed \"m\" code=\"t\"\n",
-     ERR_OK},
-    {"{\"choices\":[]}",                                                                NULL,                                                                                     ERR_UP_MALFORMED                                                                                         },
-    {"{\"error\":null}",                                                                NULL,                                                                                     ERR_UP_MALFORMED},
-    {"nonsense",                                                                NULL,                                                                                             ERR_UP_MALFORMED                                                                                                 },
+     "}",                                                         "start\nbegin 0 refusal\n  no\nend 0\nfinish refusal\n", ERR_OK          },
+    {"{\"error\":{\"message\":\"m\",\"type\":\"t\"}}",                 "error up_failed \"m\" code=\"t\"\n",
+     ERR_OK                                                                                                                                     },
+    {"{\"choices\":[]}",                                               NULL,                                                    ERR_UP_MALFORMED},
+    {"{\"error\":null}",                                               NULL,                                                    ERR_UP_MALFORMED},
+    {"nonsense",                                                       NULL,                                                    ERR_UP_MALFORMED},
 };
 
 START_TEST(a_whole_answer_is_decoded)

@@ -6,34 +6,41 @@
 
 #define ARENA_MAX (1 << 22)
 #define ROWS(t)   (int)(sizeof(t) / sizeof((t)[0]))
+#define TEXT(t)                                                                                    \
+    {                                                                                              \
+        (t), sizeof(t) - 1                                                                         \
+    }
 #define BEGIN(n, k)                                                                                \
     {                                                                                              \
-        .kind = EV_BEGIN, .part = n, .part_kind = k                                                \
+        .kind = EV_BEGIN, .part = (n), .part_kind = (k)                                            \
     }
 #define DELTA(n, t)                                                                                \
     {                                                                                              \
-        .kind = EV_DELTA, .part = n, .text = { t, sizeof(t) - 1 }                                  \
+        .kind = EV_DELTA, .part = (n), .text = TEXT(t)                                             \
     }
 #define END(n)                                                                                     \
     {                                                                                              \
-        .kind = EV_END, .part = n                                                                  \
+        .kind = EV_END, .part = (n)                                                                \
     }
 #define SEAL(n, t)                                                                                 \
     {                                                                                              \
-        .kind = EV_SEAL, .part = n, .text = { t, sizeof(t) - 1 }                                   \
+        .kind = EV_SEAL, .part = (n), .text = TEXT(t)                                              \
     }
 #define CALL(n, i, f)                                                                              \
     {                                                                                              \
-        .kind = EV_BEGIN, .part = n, .part_kind = PART_CALL, .id = {i, sizeof(i) - 1}, .name = {   \
-            f,                                                                                     \
-            sizeof(f) - 1                                                                          \
-        }                                                                                          \
+        .kind = EV_BEGIN, .part = (n), .part_kind = PART_CALL, .id = TEXT(i), .name = TEXT(f)      \
     }
 
 static struct arena *arena;
 static struct buf out;
 static const struct format *const chat = &format_openai_chat;
-static const struct counts counts = {10, 4, 3, 2, 9, 5, true};
+static const struct counts counts = {.in_fresh = 10,
+                                     .in_read = 4,
+                                     .in_write = 3,
+                                     .in_write_1h = 2,
+                                     .out_all = 9,
+                                     .out_think = 5,
+                                     .is_known = true};
 
 static void setup(void)
 {

@@ -527,6 +527,28 @@ START_TEST(a_providers_error_is_read_in_every_shape)
 }
 END_TEST
 
+static const struct {
+    const char *body;
+    enum err class;
+} classes[] = {
+    {"{\"error\":{\"message\":\"x\",\"code\":\"context_length_exceeded\"}}",              ERR_UP_CONTEXT },
+    {"{\"error\":{\"message\":\"This model's maximum context length is 8192 tokens.\"}}",
+     ERR_UP_CONTEXT                                                                                      },
+    {"{\"error\":{\"message\":\"The input token count (9) exceeds the maximum\"}}",       ERR_UP_CONTEXT },
+    {"{\"error\":{\"message\":\"no such parameter\"}}",                                   ERR_UP_REJECTED},
+    {"nonsense",                                                                          ERR_UP_REJECTED},
+};
+
+START_TEST(an_input_that_is_too_long_is_told_from_other_refusals)
+{
+    struct reader r = reader_for(PLAIN, "m", "m");
+
+    chat->reader.read_error(&r, slice_of(classes[_i].body));
+    ck_assert_int_eq(r.error_class, classes[_i].class);
+    reader_clear(&r);
+}
+END_TEST
+
 START_TEST(a_long_error_text_is_cut_at_a_character)
 {
     struct reader r = reader_for(BODY(""), "m", "m");
@@ -732,6 +754,8 @@ int main(void)
                         ROWS(usages));
     tcase_add_test(cases, what_is_no_answer_is_refused);
     tcase_add_test(cases, a_providers_error_is_read_in_every_shape);
+    tcase_add_loop_test(cases, an_input_that_is_too_long_is_told_from_other_refusals, 0,
+                        ROWS(classes));
     tcase_add_test(cases, a_long_error_text_is_cut_at_a_character);
     tcase_add_test(cases, the_stream_error_is_the_published_one);
     tcase_add_test(cases, a_stream_error_that_does_not_fit_leaves_no_part_of_itself);

@@ -1,4 +1,5 @@
 #include "upstream/capability.h"
+#include "base/hash.h"
 #include "upstream/signature.h"
 #include "upstream/translate.h"
 
@@ -165,9 +166,9 @@ END_TEST
 
 static struct slice sealed_for(enum vendor vendor, const char *model)
 {
-    return signature_wrap(arena, &(struct seal){.vendor = vendor,
-                                                .model = slice_of(model),
-                                                .payload = SLICE("c2ln.Zm9v=")});
+    return signature_wrap(
+        arena,
+        &(struct seal){.vendor = vendor, .model = slice_of(model), .payload = SLICE("c2ln.Zm9v=")});
 }
 
 START_TEST(a_seal_goes_back_to_its_own_model_only)
@@ -176,12 +177,12 @@ START_TEST(a_seal_goes_back_to_its_own_model_only)
         struct slice seal;
         bool stays;
     } rows[] = {
-        {sealed_for(VENDOR_ANTHROPIC, "claude-x"), true },
-        {sealed_for(VENDOR_ANTHROPIC, "claude-y"), false},
-        {sealed_for(VENDOR_GEMINI, "claude-x"),    false},
-        {SLICE("the client's own vendor's"),         false},
-        {SLICE("aip1.broken"),                       false},
-        {SLICE(""),                                  false},
+        {sealed_for(VENDOR_ANTHROPIC,        "claude-x"), true},
+        {sealed_for(VENDOR_ANTHROPIC,                                  "claude-y"),                   false},
+        {sealed_for(VENDOR_GEMINI,                             "claude-x"),                      false},
+        {SLICE("the client's own vendor's"),false},
+        {SLICE("aip1.broken"), false            },
+        {SLICE(""),               false                    },
     };
     size_t i;
 
@@ -194,6 +195,49 @@ START_TEST(a_seal_goes_back_to_its_own_model_only)
         if (rows[i].stays)
             ck_assert(slice_eq_z(c.turns[1].parts[0].seal.payload, "c2ln.Zm9v="));
     }
+}
+END_TEST
+
+static struct slice sealed_over(const char *text)
+{
+    return signature_wrap(arena, &(struct seal){.vendor = VENDOR_ANTHROPIC,
+                                                .model = SLICE("claude-x"),
+                                                .payload = SLICE("c2ln"),
+                                                .text_crc = hash_crc32c(0, text, strlen(text))});
+}
+
+START_TEST(thinking_that_lost_a_piece_is_left_out)
+{
+    add(CANON_USER, PART_TEXT, "q");
+    add(CANON_ASSISTANT, PART_THINKING, "all of it")->seal_text = sealed_over("all of it");
+    prepare();
+    ck_assert_str_eq(shape(), "U:t(q) A:x(all of it)");
+    canon_init(&c, arena, VENDOR_OPENAI, NULL);
+    add(CANON_USER, PART_TEXT, "q");
+    add(CANON_ASSISTANT, PART_THINKING, "of it")->seal_text = sealed_over("all of it");
+    prepare();
+    ck_assert_str_eq(shape(), "U:t(q)");
+}
+END_TEST
+
+START_TEST(thoughts_of_a_gemini_client_are_joined_up_to_their_seal)
+{
+    static const char *const pieces[] = {"all", "", " of it", "and"};
+    struct part *part;
+    size_t i;
+
+    canon_init(&c, arena, VENDOR_GEMINI, NULL);
+    add(CANON_USER, PART_TEXT, "q");
+    ck_assert_ptr_nonnull(canon_add_turn(&c, CANON_ASSISTANT, "at"));
+    for (i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
+        part = turn_add_part(&c, &c.turns[1], PART_THINKING, "at");
+        ck_assert_ptr_nonnull(part);
+        part->text = slice_of(pieces[i]);
+        if (i >= 2)
+            part->seal_text = sealed_over(i == 2 ? "all of it" : "and more");
+    }
+    prepare();
+    ck_assert_str_eq(shape(), "U:t(q) A:x(all of it)");
 }
 END_TEST
 
@@ -228,12 +272,12 @@ static const struct {
     const char *shape;
     size_t system_n;
 } alternations[] = {
-    {"SU",    false, "S:t(0) U:t(1)",                                                        1},
-    {"UUA",   false, "U:t(0)t(1) A:t(2)",                                                    0},
-    {"SAU",   false, "S:t(0) U:t(.) A:t(1) U:t(2)",                                          1},
-    {"SUSAU", false, "S:t(0) U:t(1)t(<system>\n2\n</system>) A:t(3) U:t(4)",                 1},
-    {"SUSAU", true,  "S:t(0) U:t(1) S:t(2) A:t(3) U:t(4)",                                   1},
-    {"SS",    false, "U:t(0)t(1)",                                                           0},
+    {"SU",    false, "S:t(0) U:t(1)",                                        1},
+    {"UUA",   false, "U:t(0)t(1) A:t(2)",                                    0},
+    {"SAU",   false, "S:t(0) U:t(.) A:t(1) U:t(2)",                          1},
+    {"SUSAU", false, "S:t(0) U:t(1)t(<system>\n2\n</system>) A:t(3) U:t(4)", 1},
+    {"SUSAU", true,  "S:t(0) U:t(1) S:t(2) A:t(3) U:t(4)",                   1},
+    {"SS",    false, "U:t(0)t(1)",                                           0},
 };
 
 START_TEST(turns_alternate)
@@ -243,8 +287,10 @@ START_TEST(turns_alternate)
     size_t i, system_n = 99;
 
     for (i = 0; p[i]; i++)
-        add(p[i] == 'S' ? CANON_SYSTEM : p[i] == 'U' ? CANON_USER : CANON_ASSISTANT, PART_TEXT,
-            texts[i]);
+        add(p[i] == 'S'   ? CANON_SYSTEM
+            : p[i] == 'U' ? CANON_USER
+                          : CANON_ASSISTANT,
+            PART_TEXT, texts[i]);
     ck_assert_int_eq(canon_alternate(&c, alternations[_i].keeps_system, &system_n), ERR_OK);
     ck_assert_str_eq(shape(), alternations[_i].shape);
     ck_assert_uint_eq(system_n, alternations[_i].system_n);
@@ -290,6 +336,8 @@ int main(void)
     tcase_add_test(cases, ids_become_legal_and_unique_and_results_find_the_nearest_call);
     tcase_add_test(cases, new_ids_do_not_depend_on_what_follows);
     tcase_add_test(cases, a_seal_goes_back_to_its_own_model_only);
+    tcase_add_test(cases, thinking_that_lost_a_piece_is_left_out);
+    tcase_add_test(cases, thoughts_of_a_gemini_client_are_joined_up_to_their_seal);
     tcase_add_test(cases, thinking_text_stays_where_the_model_wants_it_back);
     tcase_add_test(cases, a_gemini_seal_moves_to_the_part_that_follows);
     tcase_add_loop_test(cases, turns_alternate, 0,

@@ -92,6 +92,36 @@ START_TEST(the_most_specific_scope_with_a_row_that_applies_decides_unit_by_unit)
 }
 END_TEST
 
+START_TEST(what_applies_does_not_depend_on_the_order_of_the_rows)
+{
+    static const struct price_row rows[] = {
+        {1, PRICE_INPUT, SERVICE_FLEX,     0,  1 * USD},
+        {2, PRICE_INPUT, SERVICE_ORDINARY, 0,  2 * USD},
+        {3, PRICE_INPUT, SERVICE_ORDINARY, 50, 3 * USD},
+        {4, PRICE_INPUT, SERVICE_FLEX,     0,  4 * USD}, /* twice: the first counts */
+        {5, PRICE_INPUT, SERVICE_ORDINARY, 0,  5 * USD},
+    };
+    static const struct price_list list = {PRICE_FOR_MODEL, 0, ROWS(rows)};
+    static const struct price_book one = {&list, 1};
+    static const struct {
+        enum price_service service;
+        int64_t input, id;
+    } cases[] = {
+        {SERVICE_FLEX,     50, 1},
+        {SERVICE_FLEX,     51, 3},
+        {SERVICE_ORDINARY, 50, 2},
+        {SERVICE_ORDINARY, 51, 3},
+        {SERVICE_PRIORITY, 0,  2},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct price p;
+        struct price_choice c = price_choose(&one, 1, 1);
+        price_pick(&c, cases[i].service, cases[i].input, &p);
+        ck_assert_int_eq(p.id[PRICE_INPUT], cases[i].id);
+    }
+}
+END_TEST
+
 START_TEST(a_channels_prices_are_its_own_alone)
 {
     struct price p;
@@ -186,6 +216,7 @@ int main(void)
     tcase_add_test(tc, a_threshold_counts_when_it_is_exceeded_and_the_highest_one_wins);
     tcase_add_test(tc, a_service_tier_has_its_own_rows_and_else_the_ordinary_ones);
     tcase_add_test(tc, the_most_specific_scope_with_a_row_that_applies_decides_unit_by_unit);
+    tcase_add_test(tc, what_applies_does_not_depend_on_the_order_of_the_rows);
     tcase_add_test(tc, a_channels_prices_are_its_own_alone);
     tcase_add_test(tc, the_dearest_bounds_every_tier_within_the_input);
     tcase_add_test(tc, the_dearest_leaves_out_what_cannot_apply);

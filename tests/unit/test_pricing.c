@@ -247,6 +247,23 @@ START_TEST(the_range_ends_exactly_at_decimal_18_9)
 }
 END_TEST
 
+START_TEST(the_largest_counts_prices_and_multipliers_are_out_of_range_not_wrong)
+{
+    struct price p;
+    struct usage u = {INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX, 0, false, false};
+    int64_t cost = -7;
+    for (unsigned i = 0; i < PRICE_UNITS; i++)
+        p.amount_nusd[i] = MONEY_MAX_NUSD;
+    ck_assert_int_eq(pricing_cost(&p, &u, 1000 * MILLION, 1000 * MILLION, &cost), ERR_RANGE);
+    ck_assert_int_eq(pricing_cost(&p, &u, 1, 1, &cost), ERR_RANGE);
+    ck_assert_int_eq(pricing_worst(&p, INT64_MAX, INT64_MAX, 1000 * MILLION, 1000 * MILLION, &cost),
+                     ERR_RANGE);
+    ck_assert_int_eq(cost, -7);
+    ck_assert_int_eq(pricing_cost(&p, &u, 0, 1000 * MILLION, &cost), ERR_OK);
+    ck_assert_int_eq(cost, 0);
+}
+END_TEST
+
 START_TEST(worst_is_never_below_the_cost_of_anything_within_its_bounds)
 {
     for (int i = 0; i < ROUNDS; i++) {
@@ -306,6 +323,8 @@ START_TEST(affordable_output_knows_nothing_and_everything)
     ck_assert_int_eq(pricing_affordable_output(&p, MILLION, USD(1), MILLION, MILLION), 0);
     ck_assert_int_eq(pricing_affordable_output(&p, MILLION, USD(1) + 1000, MILLION, MILLION), 1);
     ck_assert_int_eq(pricing_affordable_output(&p, 0, -1, MILLION, MILLION), -1);
+    ck_assert_int_eq(pricing_affordable_output(&p, INT64_MAX, MONEY_MAX_NUSD, MILLION, MILLION),
+                     -1); /* the input alone is more than there is money */
     p.amount_nusd[PRICE_OUTPUT] = 0;
     ck_assert_int_eq(pricing_affordable_output(&p, 0, 0, MILLION, MILLION), INT64_MAX);
 }
@@ -483,6 +502,7 @@ int main(void)
     tcase_add_test(tc, every_unit_has_a_name_that_parses_back);
     tcase_add_test(tc, cost_agrees_with_big_numbers_for_all_magnitudes);
     tcase_add_test(tc, the_range_ends_exactly_at_decimal_18_9);
+    tcase_add_test(tc, the_largest_counts_prices_and_multipliers_are_out_of_range_not_wrong);
     tcase_add_test(tc, worst_is_never_below_the_cost_of_anything_within_its_bounds);
     tcase_add_test(tc, worst_is_reached_at_the_dearest_units);
     tcase_add_test(tc, affordable_output_is_the_last_that_fits);

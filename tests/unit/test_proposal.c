@@ -1,6 +1,6 @@
 #include "db/proposal.h"
 
-#include "db/capability.h"
+#include "db/capability_list.h"
 #include "tests/unit/mariadb.h"
 
 #include <check.h>

@@ -56,9 +56,8 @@ static struct bytes reply; /* ends with a NUL behind its length */
 static enum play_verdict verdict;
 
 /* Play the answer to its end; the reply then holds its body. */
-static const char *answer(int dialect, const char *controls)
+static const char *answer_as(const struct dialect *d, const char *controls)
 {
-    const struct dialect *d = &dialects[dialect];
     struct inquiry in = {span_of(d->path), span_of(d->query), span_of(head), d->body,
                          strlen(d->body)};
     char reason[SCRIPT_REASON_MAX] = "";
@@ -78,6 +77,11 @@ static const char *answer(int dialect, const char *controls)
     const char *body = strstr(reply.data, "\r\n\r\n");
     ck_assert_ptr_nonnull(body);
     return body + 4;
+}
+
+static const char *answer(int dialect, const char *controls)
+{
+    return answer_as(&dialects[dialect], controls);
 }
 
 /* The next event's data of a stream, NULL at the end. at: where to go on, moved. */
@@ -361,6 +365,21 @@ START_TEST(kept_answer_is_found_until_it_is_dropped)
 }
 END_TEST
 
+START_TEST(shell_tool_is_called_with_the_command)
+{
+    static const char offer[] =
+        "{\"model\":\"m\",\"max_tokens\":100,\"tools\":[{\"name\":\"Read\",\"input_schema\":{"
+        "\"type\":\"object\"}},{\"name\":\"Bash\",\"input_schema\":{\"type\":\"object\"}}]," USER
+        "}";
+    static const struct dialect with_shell = {
+        "messages", &format_messages, "/v1/messages", "", offer, NULL};
+    const char *body = answer_as(&with_shell, "shell=cat a.txt");
+    expect_in(body, "\"name\":\"Bash\",\"input\":{\"command\":\"cat a.txt\"}");
+    expect_in(body, "\"stop_reason\":\"tool_use\"");
+    expect_not_in(answer(MESSAGES, "shell=cat a.txt"), "\"tool_use\"");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("provider_formats");
@@ -380,6 +399,7 @@ int main(void)
     tcase_add_loop_test(tests, refusal_is_told_in_the_formats_own_words, 0, DIALECTS);
     tcase_add_loop_test(tests, secret_headers_come_when_asked_for, 0, DIALECTS);
     tcase_add_loop_test(tests, stream_without_its_end_is_whole_otherwise, 0, DIALECTS);
+    tcase_add_test(tests, shell_tool_is_called_with_the_command);
     tcase_add_test(tests, kept_answer_is_found_until_it_is_dropped);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

@@ -229,6 +229,21 @@ START_TEST(messages_take_thinking_only_as_it_was)
 }
 END_TEST
 
+START_TEST(messages_take_thinking_without_its_text)
+{
+    static const char thinking[] = MESSAGES(
+        "", ASK ",{\"role\":\"assistant\",\"content\":[{\"type\":\"thinking\",\"thinking\":"
+                "\"\",\"signature\":\"%s\"},{\"type\":\"text\",\"text\":\"x\"}]}," ASK);
+    struct refusal r = {NULL, NULL};
+    with_seal(thinking, SEAL_THINKING, "claude-sonnet-4-5", "so");
+    r.body = body.data;
+    expect(&format_messages, "/v1/messages", old_head, &r);
+    with_seal(thinking, SEAL_REASONING, "claude-sonnet-4-5", "so");
+    r = (struct refusal){body.data, "Invalid `signature`"};
+    expect(&format_messages, "/v1/messages", old_head, &r);
+}
+END_TEST
+
 /* ---- Gemini ------------------------------------------------------------------------------ */
 
 #define GEMINI(more, contents) "{\"contents\":[" contents "]" more "}"
@@ -435,6 +450,7 @@ int main(void)
     tcase_add_test(tests, messages_need_their_version_and_obey_it);
     tcase_add_test(tests, messages_depend_on_the_generation_of_the_model);
     tcase_add_test(tests, messages_take_thinking_only_as_it_was);
+    tcase_add_test(tests, messages_take_thinking_without_its_text);
     tcase_add_test(tests, gemini_is_checked_as_the_api_does);
     tcase_add_test(tests, gemini_from_3_on_wants_the_signature_of_the_first_call_of_each_step);
     tcase_add_test(tests, gemini_takes_the_literal_in_place_of_a_signature);

@@ -299,7 +299,12 @@ static void begin_encoding(struct encoding *x, bool is_stream)
         .request_id = RID,
         .created_s = 1700000000,
         .request = &x->canon,
-        .counts = {25, 20, 5, 0, 30, 10, true},
+        .counts = {.in_fresh = 25,
+                   .in_read = 20,
+                   .in_write = 5,
+                   .out_all = 30,
+                   .out_think = 10,
+                   .is_known = true},
         .service_tier = SLICE("standard"),
         .cost = "0.5"
     };

@@ -11,12 +11,12 @@
 
 #define ARENA_MAX  (1 << 24)
 #define ROWS(t)    (int)(sizeof(t) / sizeof((t)[0]))
-#define RID        "01HZX0000000000000000000AB"
 #define BODY(more) "{\"model\":\"m\",\"input\":\"hi\"" more "}"
 #define ITEMS(i)   "{\"model\":\"m\",\"input\":[" i "]}"
 
 static struct arena *arena;
 static const struct format *const responses = &format_openai_responses;
+static const struct format *client = &format_openai_responses;
 static struct capability capability;
 static struct translation *translation;
 
@@ -26,6 +26,7 @@ static void setup(void)
     ck_assert_ptr_nonnull(arena);
     capability = capability_default;
     translation = NULL;
+    client = responses;
 }
 
 static void teardown(void)
@@ -119,8 +120,8 @@ static enum err encode_in(struct arena *a, const char *body, struct slice *out, 
 
     if (!in)
         return ERR_MEMORY;
-    e = responses->read_request(&(struct format_call){.body = slice_of(body)}, a, in, fault);
-    translation = e ? NULL : translation_new(a, responses, responses, in, &capability);
+    e = client->read_request(&(struct format_call){.body = slice_of(body)}, a, in, fault);
+    translation = e ? NULL : translation_new(a, client, responses, in, &capability);
     if (e || !translation)
         return e ? e : ERR_MEMORY;
     e = translate_request(translation,
@@ -383,6 +384,25 @@ START_TEST(a_model_without_an_ability_is_told_or_spared)
 }
 END_TEST
 
+START_TEST(a_seal_that_chat_carries_on_a_call_comes_before_it)
+{
+    client = &format_openai_chat;
+    assert_text(
+        encoded("{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"},"
+                "{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"id\":"
+                "\"call_9\",\"type\":\"function\",\"function\":{\"name\":\"f\","
+                "\"arguments\":\"{}\"},\"extra_content\":{\"google\":{"
+                "\"thought_signature\":\"aip1.openai.up.-.rs_9.gAAA\"}}}]},{\"role\":"
+                "\"tool\",\"tool_call_id\":\"call_9\",\"content\":\"r\"}]}"),
+        "{\"model\":\"up\",\"input\":[{\"type\":\"message\",\"role\":\"user\",\"content\":[{"
+        "\"type\":\"input_text\",\"text\":\"hi\"}]},{\"type\":\"reasoning\",\"id\":\"rs_9\","
+        "\"summary\":[],\"encrypted_content\":\"gAAA\"},{\"type\":\"function_call\","
+        "\"call_id\":\"call_9\",\"name\":\"f\",\"arguments\":\"{}\"},{\"type\":"
+        "\"function_call_output\",\"call_id\":\"call_9\",\"output\":\"r\"}],\"store\":"
+        "false}");
+}
+END_TEST
+
 START_TEST(long_names_of_users_are_hashed)
 {
     struct slice out = encoded(
@@ -426,6 +446,7 @@ int main(void)
     tcase_add_loop_test(t, what_cannot_be_carried_is_refused_by_its_path, 0, ROWS(refusals));
     tcase_add_loop_test(t, what_is_left_out_is_named, 0, ROWS(dropped));
     tcase_add_test(t, a_model_without_an_ability_is_told_or_spared);
+    tcase_add_test(t, a_seal_that_chat_carries_on_a_call_comes_before_it);
     tcase_add_test(t, long_names_of_users_are_hashed);
     tcase_add_test(t, memory_that_runs_out_in_a_request_is_told);
     suite_add_tcase(s, t);

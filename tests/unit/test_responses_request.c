@@ -214,6 +214,21 @@ START_TEST(only_model_and_output_limit_are_spliced)
 }
 END_TEST
 
+START_TEST(reasoning_that_another_provider_sealed_is_taken_out)
+{
+    struct format_target t = {.upstream_model = "m", .output_max_inject = -1};
+
+    ck_assert(slice_eq_z(
+        written("{\"model\":\"m\",\"input\":[ {\"type\":\"reasoning\",\"encrypted_content\":"
+                "\"aip1.anthropic.x.-..S\"}, {\"role\":\"user\", \"content\":\"a\"},{\"type\":"
+                "\"reasoning\",\"encrypted_content\":\"gAAA\"}, {\"type\":\"reasoning\","
+                "\"encrypted_content\":\"aip1.gemini.x.-..S\"}],\"x\":1}",
+                &t, NULL),
+        "{\"model\":\"m\",\"input\":[{\"role\":\"user\", \"content\":\"a\"},{\"type\":"
+        "\"reasoning\",\"encrypted_content\":\"gAAA\"}],\"x\":1}"));
+}
+END_TEST
+
 START_TEST(edits_of_the_target_apply)
 {
     static const struct member_edit edits[] = {
@@ -230,7 +245,8 @@ END_TEST
 START_TEST(memory_that_runs_out_is_told)
 {
     static const char body[] =
-        BODY(",\"previous_response_id\":\"resp_\\u0061\",\"store\":true,\"tools\":[]");
+        "{\"model\":\"m\",\"previous_response_id\":\"resp_\\u0061\",\"store\":true,\"tools\":[],"
+        "\"input\":[{\"type\":\"reasoning\",\"encrypted_content\":\"aip1.x\"}]}";
     struct format_request r;
     struct fault fault;
     size_t max, failed = 0;
@@ -267,6 +283,7 @@ int main(void)
     tcase_add_loop_test(t, payloads_and_references_are_told_from_text, 0, ROWS(counted));
     tcase_add_loop_test(t, what_is_wrong_is_named_by_its_path, 0, ROWS(faults));
     tcase_add_test(t, only_model_and_output_limit_are_spliced);
+    tcase_add_test(t, reasoning_that_another_provider_sealed_is_taken_out);
     tcase_add_test(t, edits_of_the_target_apply);
     tcase_add_test(t, memory_that_runs_out_is_told);
     suite_add_tcase(s, t);

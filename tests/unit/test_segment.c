@@ -5,6 +5,7 @@
 #include "tests/unit/temp_dir.h"
 
 #include <check.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -176,13 +177,104 @@ START_TEST(rejected_lines_are_added_once_and_counted)
 }
 END_TEST
 
+START_TEST(rejected_line_that_lost_its_end_is_added_again)
+{
+    char line[USAGE_ROW_LINE_MAX], path[SPOOL_PATH_MAX];
+    size_t n = 0;
+    int64_t added = 0, bytes = -1, rows = 0;
+    (void)lines_of(1, line, &n);
+    struct slice lines = {line, n};
+    ck_assert_int_eq(spool_path(path, dir, "rejected"), ERR_OK);
+    FILE *f = fopen(path, "w");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_uint_eq(fwrite(line, 1, n - 1, f), n - 1);
+    ck_assert_int_eq(fputc('\0', f), 0);
+    ck_assert_int_eq(fclose(f), 0);
+    ck_assert_int_eq(spool_reject(&ops, dir, lines, &added), ERR_OK);
+    ck_assert_int_eq(added, 1);
+    ck_assert_int_eq(spool_reject(&ops, dir, lines, &added), ERR_OK);
+    ck_assert_int_eq(added, 0);
+    ck_assert_int_eq(spool_count_rejected(&ops, dir, &bytes, &rows), ERR_OK);
+    ck_assert_int_eq(rows, 2);
+    ck_assert_int_eq(bytes, 2 * (int64_t)n + 1);
+}
+END_TEST
+
+START_TEST(lines_are_rejected_by_one_at_a_time)
+{
+    char line[USAGE_ROW_LINE_MAX], path[SPOOL_PATH_MAX];
+    size_t n = 0;
+    int64_t added = 0;
+    int fd = -1;
+    (void)lines_of(1, line, &n);
+    ck_assert_int_eq(spool_path(path, dir, "rejected"), ERR_OK);
+    ck_assert_int_eq(ops.disk.open(NULL, path, DISK_APPEND, &fd), ERR_OK);
+    ck_assert_int_eq(ops.disk.lock(NULL, fd), ERR_OK);
+    ck_assert_int_eq(spool_reject(&ops, dir, (struct slice){line, n}, &added), ERR_IO);
+    ops.disk.close(NULL, fd);
+    ck_assert_int_eq(spool_reject(&ops, dir, (struct slice){line, n}, &added), ERR_OK);
+    ck_assert_int_eq(added, 1);
+}
+END_TEST
+
+static const struct spool_owner maker = {
+    .installation = "inst", .host_id = "host", .process = "01K0000000000000000000000A"};
+
+static enum err failing_sync_dir(void *self, const char *path)
+{
+    (void)self;
+    (void)path;
+    errno = EIO;
+    return ERR_IO;
+}
+
+START_TEST(directory_whose_name_is_not_durable_keeps_its_lock_until_it_is)
+{
+    struct spool mine = {.lock_fd = -1}, other;
+    struct money_ops failing = ops;
+    failing.disk.sync_dir = failing_sync_dir;
+    ck_assert_int_eq(spool_make(&failing, dir, &maker, &mine), ERR_IO);
+    ck_assert(!mine.is_ready);
+    ck_assert_int_eq(spool_lock(&ops, dir, maker.process, &other), ERR_BUSY);
+    ck_assert_int_eq(spool_make(&ops, dir, &maker, &mine), ERR_OK);
+    ck_assert(mine.is_ready);
+    ck_assert_int_eq(spool_lock(&ops, dir, maker.process, &other), ERR_BUSY);
+    ck_assert_int_eq(temp_dir_count(dir), 1);
+    spool_unlock(&ops, &mine);
+}
+END_TEST
+
+/* Somebody takes it for an old one just before it gets its name. */
+static enum err swept_rename(void *self, const char *from, const char *to)
+{
+    char path[SPOOL_PATH_MAX];
+    ck_assert_int_eq(spool_path(path, from, SPOOL_LOCK), ERR_OK);
+    ck_assert_int_eq(ops.disk.unlink(self, path), ERR_OK);
+    return ops.disk.rename(self, from, to);
+}
+
+START_TEST(directory_that_was_swept_while_it_was_made_is_made_anew)
+{
+    struct spool mine = {.lock_fd = -1}, other;
+    struct money_ops swept = ops;
+    swept.disk.rename = swept_rename;
+    ck_assert_int_eq(spool_make(&swept, dir, &maker, &mine), ERR_IO);
+    ck_assert_int_lt(mine.lock_fd, 0);
+    ck_assert_int_ne(spool_lock(&ops, dir, maker.process, &other), ERR_OK);
+    ck_assert_int_eq(spool_make(&ops, dir, &maker, &mine), ERR_OK);
+    ck_assert_int_eq(temp_dir_count(dir), 1);
+    ck_assert_int_eq(spool_lock(&ops, dir, maker.process, &other), ERR_BUSY);
+    spool_unlock(&ops, &mine);
+}
+END_TEST
+
 START_TEST(spool_directory_is_locked_while_its_maker_lives)
 {
     struct spool_owner owner = {.installation = "inst",
                                 .host_id = "host",
                                 .process = "01K0000000000000000000000A"},
                        read;
-    struct spool mine, other;
+    struct spool mine = {.lock_fd = -1}, other;
     ck_assert_int_eq(spool_make(&ops, dir, &owner, &mine), ERR_OK);
     ck_assert_int_eq(spool_read_owner(&ops, mine.dir, &read), ERR_OK);
     ck_assert_str_eq(read.installation, "inst");
@@ -232,6 +324,10 @@ int main(void)
     tcase_add_test(t, segment_names_are_recognised);
     tcase_add_test(t, full_slots_are_read_and_wiped_ones_are_not);
     tcase_add_test(t, rejected_lines_are_added_once_and_counted);
+    tcase_add_test(t, rejected_line_that_lost_its_end_is_added_again);
+    tcase_add_test(t, lines_are_rejected_by_one_at_a_time);
+    tcase_add_test(t, directory_whose_name_is_not_durable_keeps_its_lock_until_it_is);
+    tcase_add_test(t, directory_that_was_swept_while_it_was_made_is_made_anew);
     tcase_add_test(t, spool_directory_is_locked_while_its_maker_lives);
     tcase_add_test(t, sweep_removes_what_the_dead_left_half_made_or_half_removed);
     suite_add_tcase(s, t);

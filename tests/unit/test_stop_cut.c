@@ -5,9 +5,9 @@
 #include <string.h>
 
 static const struct slice stops[] = {
-    {"STOP", 4},
+    {"STOP",   4},
     {"</end>", 6},
-    {"</en", 4},
+    {"</en",   4},
 };
 
 /* Everything that is given for a text fed in pieces of n bytes; *cut: a stop was found. */
@@ -45,15 +45,15 @@ static char *run(const char *text, size_t n, bool *cut, struct slice *found)
 static const struct {
     const char *text, *given, *found;
 } rows[] = {
-    {"plain text",          "plain text",  NULL    },
-    {"one STOP two",        "one ",        "STOP"  },
-    {"STOP",                "",            "STOP"  },
-    {"SSTOSTOPx",           "SSTO",        "STOP"  },
-    {"STO",                 "STO",         NULL    },
-    {"a </end> b",          "a ",          "</end>"},
-    {"a </enough",          "a ",          "</en"  },
-    {"almost </e",          "almost </e",  NULL    },
-    {"\xe2\x82\xac </en",   "\xe2\x82\xac ", "</en"},
+    {"plain text",        "plain text",    NULL    },
+    {"one STOP two",      "one ",          "STOP"  },
+    {"STOP",              "",              "STOP"  },
+    {"SSTOSTOPx",         "SSTO",          "STOP"  },
+    {"STO",               "STO",           NULL    },
+    {"a </end> b",        "a ",            "</end>"},
+    {"a </enough",        "a ",            "</en"  },
+    {"almost </e",        "almost </e",    NULL    },
+    {"\xe2\x82\xac </en", "\xe2\x82\xac ", "</en"  },
 };
 
 START_TEST(the_text_is_cut_at_the_first_stop_for_every_split)

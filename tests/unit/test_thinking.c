@@ -22,6 +22,8 @@ static void teardown(void)
 #define ALL_EFFORTS 0U
 #define ONLY(a, b)  ((1U << (a)) | (1U << (b)))
 
+/* Version 14 of the formatter breaks down at rows that begin with two braces. */
+/* clang-format off */
 static const struct {
     struct think think;
     unsigned efforts;
@@ -32,6 +34,7 @@ static const struct {
     {{.effort = EFFORT_LOW, .budget = -1},                      ALL_EFFORTS,                    false, EFFORT_LOW    },
     {{.mode = THINK_OFF, .budget = -1},                         ALL_EFFORTS,                    false, EFFORT_NONE   },
     {{.mode = THINK_OFF, .budget = -1},                         ONLY(EFFORT_LOW, EFFORT_HIGH),  true,  EFFORT_LOW    },
+    {{.mode = THINK_OFF, .effort = EFFORT_HIGH, .budget = -1},  ALL_EFFORTS,                    false, EFFORT_NONE   },
     {{.mode = THINK_ON, .budget = -1},                          ALL_EFFORTS,                    false, EFFORT_UNSET  },
     {{.budget = 0},                                             ALL_EFFORTS,                    false, EFFORT_NONE   },
     {{.budget = 2048},                                          ALL_EFFORTS,                    false, EFFORT_LOW    },
@@ -42,6 +45,7 @@ static const struct {
     {{.effort = EFFORT_MEDIUM, .budget = -1},                   ONLY(EFFORT_LOW, EFFORT_HIGH),  false, EFFORT_LOW    },
     {{.effort = EFFORT_MINIMAL, .budget = -1},                  ONLY(EFFORT_LOW, EFFORT_HIGH),  false, EFFORT_LOW    },
 };
+/* clang-format on */
 
 START_TEST(effort_is_the_nearest_that_the_model_takes)
 {

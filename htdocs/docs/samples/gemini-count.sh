@@ -1,0 +1,4 @@
+curl https://api.aipasshub.cloud/v1beta/models/gemini-2.5-pro:countTokens \
+  -H "Content-Type: application/json" \
+  -H "x-goog-api-key: YOUR_API_KEY" \
+  -d '{"contents": [{"role": "user", "parts": [{"text": "How long is this?"}]}]}'

@@ -1,0 +1,11 @@
+curl -N https://api.aipasshub.cloud/v1/messages \
+  -H "content-type: application/json" \
+  -H "x-api-key: YOUR_API_KEY" \
+  -d '{
+    "model": "claude-sonnet-4-6",
+    "max_tokens": 1024,
+    "stream": true,
+    "messages": [
+      {"role": "user", "content": "Write a haiku about rivers."}
+    ]
+  }'

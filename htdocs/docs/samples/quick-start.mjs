@@ -1,0 +1,15 @@
+import OpenAI from "openai";
+
+const client = new OpenAI({
+  apiKey: "YOUR_API_KEY",
+  baseURL: "https://api.aipasshub.cloud/v1"
+});
+
+const response = await client.chat.completions.create({
+  model: "gpt-5",
+  messages: [
+    { role: "user", content: "Hello from Node.js!" }
+  ]
+});
+
+console.log(response.choices[0].message.content);

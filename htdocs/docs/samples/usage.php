@@ -1,0 +1,17 @@
+<?php
+$curl = curl_init("https://api.aipasshub.cloud/v1/usage");
+curl_setopt_array($curl, [
+    CURLOPT_RETURNTRANSFER => true,
+    CURLOPT_FAILONERROR => true,
+    CURLOPT_HTTPHEADER => [
+        "Content-Type: application/json",
+        "Authorization: Bearer YOUR_API_KEY",
+    ],
+]);
+$answer = curl_exec($curl);
+if ($answer === false) {
+    exit(curl_error($curl) . "\n");
+}
+$data = json_decode($answer, true);
+
+echo "Balance: ", $data["balance"], " ", $data["currency"], "\n";

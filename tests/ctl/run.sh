@@ -1,0 +1,273 @@
+#!/bin/bash
+# aipassctl against a real database and web server: every command once, and for each check of doctor a fixture that fails it.
+# Prints PASS and FAIL lines; the last line is 'N passed, N failed'.
+set -uo pipefail
+
+AIPASS_ROOT=$(cd "$(dirname "$0")/../.." && pwd -P)
+AIPASS_BUILD=${AIPASS_BUILD:-$AIPASS_ROOT/build}
+# shellcheck source=etc/stack.sh
+. "$AIPASS_ROOT/etc/stack.sh"
+
+PASSED=0 FAILED=0
+CTL=$AIPASS_BUILD/aipassctl
+
+check() {
+    local name=$1
+    shift
+    if "$@" >"$STACK_DIR/tmp/check.out" 2>&1; then
+        PASSED=$((PASSED + 1)) && echo "PASS $name"
+    else
+        FAILED=$((FAILED + 1)) && echo "FAIL $name" && tail -n 15 "$STACK_DIR/tmp/check.out" | sed 's/^/    /'
+    fi
+}
+
+ctl() { "$CTL" "$@" --config "$STACK_DIR/etc/admin.conf" 2>"$STACK_DIR/tmp/err"; }
+grep_in() { grep "$@" >/dev/null; } # reads to the end: no SIGPIPE
+sql() { stack_sql -e "$1"; }
+
+# is EXPECTED COMMAND... - stdout is exactly that.
+is() {
+    local expected=$1 got
+    shift
+    got=$("$@") || { echo "exit $?: $(cat "$STACK_DIR/tmp/err")" && return 1; }
+    [ "$got" = "$expected" ] || { printf 'got: %s\nnot: %s\n' "$got" "$expected" && return 1; }
+}
+# exits CODE COMMAND...
+exits() {
+    local code=$1 rc=0
+    shift
+    "$@" || rc=$?
+    [ "$rc" = "$code" ] || { echo "exit $rc, not $code: $(cat "$STACK_DIR/tmp/err")" && return 1; }
+}
+
+# ---- commands ----
+
+accounts() {
+    ctl account create ann --email ann@example.com --json | jq -e '.[0].name == "ann" and .[0].group == "default" and .[0].status == "active"' &&
+        exits 1 ctl account create ann && exits 1 ctl account create bob --group nobody &&
+        ctl account set ann --note 'a	b' >/dev/null && is 'a\tb' bash -c "'$CTL' account show ann --config '$STACK_DIR/etc/admin.conf' | tail -n 1 | cut -f 11" &&
+        ctl account disable ann && is disabled sql "SELECT status FROM accounts WHERE name = 'ann'" &&
+        ctl account enable ann && is active sql "SELECT status FROM accounts WHERE name = 'ann'"
+}
+dry_run_changes_nothing() {
+    ctl account create carl --dry-run | grep_in carl && grep -q 'dry run' "$STACK_DIR/tmp/err" && is 0 sql "SELECT COUNT(*) FROM accounts WHERE name = 'carl'"
+}
+recharges() {
+    exits 2 ctl recharge add ann 10 </dev/null && ctl recharge add ann 10 --reference wire-1 --yes >/dev/null &&
+        exits 1 ctl recharge add ann 10 --reference wire-1 --yes && ctl recharge add ann -2.5 --kind adjustment --yes >/dev/null &&
+        is 7.500000000 sql "SELECT SUM(amount) FROM ledger WHERE account_id = (SELECT id FROM accounts WHERE name = 'ann')" &&
+        exits 2 ctl recharge add ann -1 --yes && exits 2 ctl recharge add ann 0 --yes && ctl recharge list ann --json | jq -e 'length == 2'
+}
+keys() {
+    local key id
+    key=$(ctl key create ann --name laptop --limit 5 --models demo-model) || return 1
+    [[ $key =~ ^sk-aip-[0-9a-f]{48}$ ]] || { echo "$key" && return 1; }
+    id=$(sql "SELECT id FROM api_keys WHERE name = 'laptop'")
+    is 1 sql "SELECT COUNT(*) FROM api_keys WHERE key_hash = UNHEX(SHA2('$key', 256)) AND spend_limit = 5" &&
+        is 1 sql "SELECT COUNT(*) FROM api_key_models" && exits 1 ctl key create ann --models nothing &&
+        is 1 sql "SELECT COUNT(*) FROM api_keys WHERE name = 'laptop'" && ctl key set $id --limit none --name old >/dev/null &&
+        is NULL sql "SELECT spend_limit FROM api_keys WHERE id = $id" && exits 2 ctl key revoke $id </dev/null &&
+        ctl key rotate $id --grace 1 | grep_in ^sk-aip- && is 1 sql "SELECT COUNT(*) FROM api_keys WHERE expires_at < UTC_TIMESTAMP() + INTERVAL 61 MINUTE" &&
+        ctl key disable $id && ctl key enable $id && ctl key revoke "$key" --yes && is revoked sql "SELECT status FROM api_keys WHERE id = $id" && exits 1 ctl key set 99
+}
+channels() {
+    echo sk-provider-secret | ctl channel add two http://127.0.0.1:9/v1 --format anthropic --key --json | jq -e '.[0].keys == 1 and .[0].format == "anthropic"' &&
+        is sk-provider-secret sql "SELECT secret FROM channel_keys JOIN channels c ON c.id = channel_id WHERE c.name = 'two'" &&
+        ctl channel serve two demo-model --as other && is other sql "SELECT upstream_name FROM channel_models JOIN channels c ON c.id = channel_id WHERE c.name = 'two'" &&
+        ctl channel drain two && is draining sql "SELECT status FROM channels WHERE name = 'two'" && exits 1 ctl channel serve two no-model &&
+        ctl channel disable two && exits 1 ctl channel add three ftp://x
+}
+models_and_prices() {
+    ctl model add fresh --context 1000 && ctl price set fresh input_token 1.25 >/dev/null && ctl price set fresh output_token 10 --from '2035-01-01' >/dev/null &&
+        ctl price list fresh --json | jq -e 'length == 1 and .[0].usd == "1.250000000"' && ctl price list fresh --all --json | jq -e 'length == 2' &&
+        exits 1 ctl price set fresh nonsense 1 && exits 2 ctl price set fresh input_token -1 && ctl price set fresh input_token 1 --account ann --json >/dev/null &&
+        ctl model disable fresh && ctl model list 'fresh' --json | jq -e '.[0].status == "disabled" and .[0].input_token == "1.250000000"'
+}
+logs() {
+    local id
+    curl -s -m 20 -H "Authorization: Bearer $KEY" -d '{"model":"demo-model","max_tokens":50,"messages":[{"role":"user","content":"hi"}]}' "$STACK_URL/v1/chat/completions" >/dev/null
+    stack_until 50 has_row || return 1
+    id=$(sql 'SELECT request_id FROM usage_log LIMIT 1')
+    ctl log list --json | jq -e --arg id "$id" '.[0].request_id == $id and .[0].status == "ok"' && ctl log show "$id" | grep_in "^cost	0.0" &&
+        ctl log export --json | jq -e 'length == 1' && ctl log list --until 2020-01-01 --json | jq -e 'length == 0' && exits 2 ctl log list --since yesterday && exits 1 ctl log show nothing
+}
+has_row() { [ "$(sql 'SELECT COUNT(*) FROM usage_log')" -ge 1 ]; }
+piped_output_is_tsv() { ctl account list | head -n 1 | grep_in '^id	name	email'; }
+formats() { ctl account list --output table | head -n 1 | grep_in '^id  *name' && exits 2 ctl account list --output xml; }
+no_colour_in_a_pipe() { ! ctl account list --output table | grep_in $'\033'; }
+terminal_output_is_a_table() {
+    script -qec "$CTL account list --config $STACK_DIR/etc/admin.conf" /dev/null </dev/null | grep_in $'\033\[1m.*id  *name' &&
+        ! NO_COLOR=1 script -qec "$CTL account list --config $STACK_DIR/etc/admin.conf" /dev/null </dev/null | grep_in $'\033'
+}
+suggests() { exits 2 ctl acount list && grep -q 'did you mean account' "$STACK_DIR/tmp/err" && exits 2 ctl account lst && grep -q 'did you mean list' "$STACK_DIR/tmp/err"; }
+helps() { "$CTL" --help | grep_in 'price set' && "$CTL" key create --help | grep_in -- '--limit-month' && "$CTL" key --help | grep_in rotate; }
+completes() {
+    "$CTL" completion bash >"$STACK_DIR/tmp/bash" && bash -n "$STACK_DIR/tmp/bash" &&
+        is 'account ' bash -c ". '$STACK_DIR/tmp/bash'; COMP_WORDS=(aipassctl acc); COMP_CWORD=1; _aipassctl; printf '%s ' \"\${COMPREPLY[@]}\"" &&
+        is '--limit --limit-day --limit-month ' bash -c ". '$STACK_DIR/tmp/bash'; COMP_WORDS=(aipassctl key set --lim); COMP_CWORD=3; _aipassctl; printf '%s ' \"\${COMPREPLY[@]}\"" &&
+        "$CTL" completion zsh | grep_in 'account).*compadd -- list show' && "$CTL" completion fish | grep_in "complete -c aipassctl" && exits 2 ctl completion csh
+}
+
+# ---- doctor ----
+
+# doctor ARGS... - its findings as JSON in tmp/doctor, its code in $DOCTOR.
+doctor() {
+    DOCTOR=0
+    "$CTL" doctor --config "$STACK_DIR/etc/doctor.conf" --json "$@" >"$STACK_DIR/tmp/doctor" 2>"$STACK_DIR/tmp/err" || DOCTOR=$?
+}
+# finds CHECK STATUS CODE ARGS... - that finding with a fix, and that exit code.
+finds() {
+    local name=$1 status=$2 code=$3
+    shift 3
+    doctor "$@"
+    jq -e --arg n "$name" --arg s "$status" 'any(.[]; .check == $n and .status == $s and (.fix | type) == "string" and (.fix | length) > 5)' "$STACK_DIR/tmp/doctor" >/dev/null &&
+        [ "$DOCTOR" = "$code" ] && return
+    echo "exit $DOCTOR, expected $code with $name $status"
+    cat "$STACK_DIR/tmp/doctor" "$STACK_DIR/tmp/err"
+    return 1
+}
+# setting NAME VALUE - as doctor.conf has it for the next checks; reset takes all back.
+setting() {
+    sed -i "/^$1 /d" "$STACK_DIR/etc/doctor.conf"
+    echo "$1 = $2" >>"$STACK_DIR/etc/doctor.conf"
+}
+reset() { cp "$STACK_DIR/etc/aipass.conf" "$STACK_DIR/etc/doctor.conf"; }
+
+healthy() {
+    reset && doctor --offline
+    [ "$DOCTOR" = 0 ] && jq -e 'all(.status == "ok")' "$STACK_DIR/tmp/doctor" || { cat "$STACK_DIR/tmp/doctor" "$STACK_DIR/tmp/err" && return 1; }
+}
+bad_config() { reset && echo 'workers_max = many' >>"$STACK_DIR/etc/doctor.conf" && finds config error 2 --offline; }
+open_option_file() { reset && cp "$STACK_DIR/etc/aipass.cnf" "$STACK_DIR/tmp/open.cnf" && chmod 644 "$STACK_DIR/tmp/open.cnf" && setting db_option_file "$STACK_DIR/tmp/open.cnf" && finds credentials error 2 --offline; }
+missing_option_file() { reset && setting db_option_file "$STACK_DIR/tmp/nothing.cnf" && finds credentials error 2 --offline; }
+bad_key_file() { reset && (umask 077 && echo abc >"$STACK_DIR/tmp/bad.key") && setting secret_key_file "$STACK_DIR/tmp/bad.key" && finds secret_key error 2 --offline; }
+no_key_file() { reset && sed -i '/^secret_key_file/d' "$STACK_DIR/etc/doctor.conf" && finds secret_key warning 1 --offline; }
+missing_spool() { reset && setting spool_dir "$STACK_DIR/nowhere" && finds spool error 2 --offline; }
+open_spool() { reset && mkdir "$STACK_DIR/open" && chmod 755 "$STACK_DIR/open" && setting spool_dir "$STACK_DIR/open" && finds spool error 2 --offline; }
+wrong_password() {
+    reset && (umask 077 && sed 's/^password.*/password = wrong/' "$STACK_DIR/etc/aipass.cnf" >"$STACK_DIR/tmp/wrong.cnf") &&
+        setting db_option_file "$STACK_DIR/tmp/wrong.cnf" && finds database error 2 --offline
+}
+no_database() {
+    reset && (umask 077 && sed '/^database/d' "$STACK_DIR/etc/aipass.cnf" >"$STACK_DIR/tmp/none.cnf") &&
+        setting db_option_file "$STACK_DIR/tmp/none.cnf" && finds database error 2 --offline
+}
+other_database() {
+    reset && stack_root_sql -e "CREATE DATABASE empty; GRANT SELECT, INSERT, UPDATE, DELETE ON empty.* TO aipass@localhost" &&
+        (umask 077 && sed 's/^database.*/database = empty/' "$STACK_DIR/etc/aipass.cnf" >"$STACK_DIR/tmp/empty.cnf") &&
+        setting db_option_file "$STACK_DIR/tmp/empty.cnf" && finds schema error 2 --offline
+}
+lacking_rights() {
+    reset
+    stack_root_sql -e "CREATE USER reader@localhost IDENTIFIED BY 'r'; GRANT SELECT ON aipass.* TO reader@localhost"
+    (umask 077 && sed -e 's/^user.*/user = reader/' -e 's/^password.*/password = r/' "$STACK_DIR/etc/aipass.cnf" >"$STACK_DIR/tmp/reader.cnf")
+    setting db_option_file "$STACK_DIR/tmp/reader.cnf" && finds rights error 2 --offline && grep -q 'lacks INSERT UPDATE DELETE' "$STACK_DIR/tmp/doctor"
+}
+# Only this session's clock is another one: the server sets it for each new connection of this user.
+wrong_clock() {
+    reset && stack_root_sql -e "SET GLOBAL init_connect = 'SET timestamp = 1000000000'" || return 1
+    local rc=0
+    finds clock error 2 --offline || rc=1
+    stack_root_sql -e "SET GLOBAL init_connect = ''"
+    return $rc
+}
+unpriced_model() { reset && sql "INSERT INTO models (name) VALUES ('bare')" && finds prices warning 1 --offline; }
+unserved_model() { finds routes warning 1 --offline && sql "DELETE FROM models WHERE name = 'bare'"; }
+keyless_channel() {
+    sql "INSERT INTO channels (name, base_url) VALUES ('bare', 'http://127.0.0.1:9/v1')" && finds keys warning 1 --offline && sql "DELETE FROM channels WHERE name = 'bare'"
+}
+late_upkeep() {
+    sql "UPDATE upkeep SET due_at = '2020-01-01', until_at = '2099-01-01' WHERE name = 'retention'" && finds upkeep warning 1 --offline &&
+        sql "UPDATE upkeep SET due_at = UTC_TIMESTAMP(3) + INTERVAL 1 HOUR, until_at = '2000-01-01' WHERE name = 'retention'"
+}
+dead_channel() {
+    sql "UPDATE channels SET base_url = 'http://127.0.0.1:9/v1' WHERE name = 'one'" && finds channels error 2 && sql "UPDATE channels SET base_url = '$STACK_PROVIDER_URL/v1' WHERE name = 'one'"
+}
+live_channel() { reset && doctor && jq -e 'any(.[]; .check == "channels" and .status == "ok")' "$STACK_DIR/tmp/doctor"; }
+
+# ---- doctor and the web ----
+
+web() { finds "$1" "$2" "$3" --offline --url "$BAD_URL" --key-file "$STACK_DIR/tmp/api.key" --silence "${4:-0}"; }
+good_web() {
+    reset && doctor --offline --url "$STACK_URL/v1" --key-file "$STACK_DIR/tmp/api.key" --silence 3
+    jq -e '[.[] | select(.check | IN("web", "authorization", "stream", "body", "silence", "docs", "secrets"))] | length == 7 and all(.status == "ok")' "$STACK_DIR/tmp/doctor" &&
+        jq -e 'any(.[]; .check == "tls" and .status == "warning")' "$STACK_DIR/tmp/doctor" && [ "$DOCTOR" = 1 ]
+}
+no_web() { BAD_URL=http://127.0.0.1:9 && finds web error 2 --offline --url "$BAD_URL"; }
+no_key() { finds authorization warning 1 --offline --url "$STACK_URL"; }
+bad_key() { echo sk-aip-wrong >"$STACK_DIR/tmp/wrong.key" && finds authorization error 2 --offline --url "$STACK_URL" --key-file "$STACK_DIR/tmp/wrong.key"; }
+
+# A second lighttpd, with the shipped snippet and then the settings that spoil it: $1.
+BAD_PID='' BAD_N=0
+spoil() {
+    local port=$((STACK_PORT + 60))
+    stack_end "$BAD_PID"
+    while stack_is_listening "$port"; do port=$((port + 1)); done
+    BAD_URL=http://127.0.0.1:$port
+    # The gateways of the one before may still hold their sockets.
+    BAD_RUN=$STACK_RUN/bad$((BAD_N += 1))
+    mkdir -p "$BAD_RUN" "$STACK_DIR/site" && chmod 700 "$BAD_RUN"
+    sed -e "s|^server.port .*|server.port = $port|" -e "s|lighttpd.log|bad.log|" -e "s|\"$STACK_RUN\"|\"$BAD_RUN\"|" -e "s|\"$AIPASS_ROOT/htdocs\"|\"$STACK_DIR/site\"|" \
+        "$STACK_DIR/etc/lighttpd.conf" >"$STACK_DIR/etc/bad.conf"
+    printf '%s\n' "$1" >>"$STACK_DIR/etc/bad.conf"
+    stack_start bad lighttpd -D -f "$STACK_DIR/etc/bad.conf"
+    BAD_PID=$!
+    stack_until 100 bad_is_up
+}
+bad_is_up() { [ "$(curl -s -o /dev/null -m 5 -w '%{http_code}' "$BAD_URL/healthz")" = 200 ]; }
+lumped_stream() { spoil 'server.stream-response-body := 0' && web stream error 2; }
+packed_stream() { spoil 'server.stream-response-body := 0
+server.modules += ( "mod_deflate" )
+deflate.mimetypes = ( "text/event-stream" )
+deflate.allowed-encodings = ( "gzip" )' && web stream error 2; }
+small_bodies() { spoil 'server.max-request-size := 64' && web body error 2; }
+stripped_authorization() { spoil 'setenv.set-request-header = ( "Authorization" => "" )' && web authorization error 2; }
+stripped_api_key() { spoil 'setenv.set-request-header = ( "x-api-key" => "" )' && web authorization error 2; }
+cut_silence() { spoil 'server.max-write-idle := 2' && web silence error 2 8; }
+no_page() { rm -f "$STACK_DIR"/site/* && spoil '' && web docs warning 1; }
+open_secrets() {
+    mkdir -p "$STACK_DIR/site" && echo 'db_option_file = x' >"$STACK_DIR/site/aipass.conf" && spoil '$HTTP["url"] =~ "^/aipass" { server.document-root := "'"$STACK_DIR/site"'"
+url.access-deny := () }' && web secrets error 2
+}
+
+seed() {
+    sql "INSERT INTO models (name) VALUES ('demo-model');
+         INSERT INTO prices (model_id, unit, amount) SELECT id, 'input_token', 1 FROM models UNION ALL SELECT id, 'output_token', 2 FROM models;
+         INSERT INTO channels (name, base_url) VALUES ('one', '$STACK_PROVIDER_URL/v1');
+         INSERT INTO channel_keys (channel_id, secret) SELECT id, 'provider-key' FROM channels;
+         INSERT INTO channel_models (channel_id, model_id) SELECT c.id, m.id FROM channels c, models m;
+         INSERT INTO accounts (name) VALUES ('tester'); INSERT INTO ledger (account_id, kind, amount) SELECT id, 'recharge', 5 FROM accounts;"
+    KEY=$(ctl key create tester) || { cat "$STACK_DIR/tmp/err" && return 1; }
+    (umask 077 && echo "$KEY" >"$STACK_DIR/tmp/api.key")
+}
+
+cleanup() {
+    trap '' INT TERM HUP
+    local dir=$STACK_DIR
+    stack_end "$BAD_PID"
+    stack_stop
+    [ -z "$dir" ] || [ "$FAILED" != 0 ] || rm -rf "$dir"
+    [ "$FAILED" = 0 ] || [ -z "$dir" ] || echo "kept: $dir"
+}
+
+main() {
+    trap cleanup EXIT
+    stack_init "$AIPASS_BUILD/tmp/ctl.$$" && stack_start_database && stack_migrate && stack_start_provider || exit 1
+    sed "s|^db_option_file .*|db_option_file = $STACK_DIR/etc/admin.cnf|" "$STACK_DIR/etc/aipass.conf" >"$STACK_DIR/etc/admin.conf"
+    seed || exit 1
+    stack_start_web $((20000 + RANDOM % 12000)) || exit 1
+    local name
+    for name in healthy bad_config open_option_file missing_option_file bad_key_file no_key_file missing_spool open_spool wrong_password no_database other_database \
+        lacking_rights wrong_clock unpriced_model unserved_model keyless_channel late_upkeep dead_channel live_channel good_web no_web no_key bad_key \
+        lumped_stream packed_stream small_bodies stripped_authorization stripped_api_key cut_silence no_page open_secrets; do
+        check "doctor: ${name//_/ }" "$name"
+    done
+    for name in accounts dry_run_changes_nothing recharges keys channels models_and_prices logs piped_output_is_tsv formats no_colour_in_a_pipe terminal_output_is_a_table \
+        suggests helps completes; do
+        check "aipassctl: ${name//_/ }" "$name"
+    done
+    echo "$PASSED passed, $FAILED failed"
+    [ "$FAILED" = 0 ]
+}
+
+main
