@@ -33,12 +33,15 @@ struct trouble {
     struct end stream_alone, whole_alone, stream_beside, whole_beside;
 };
 
-#define MOVES \
-    {200, 2, "ok", 1000}, {200, 2, "ok", 1000}
+#define MOVES                                                                                      \
+    {200, 2, "ok", 1000},                                                                          \
+    {                                                                                              \
+        200, 2, "ok", 1000                                                                         \
+    }
 
 /* retry_after_max_ms is 2500, the timers 1500. */
 static const struct trouble troubles[] = {
-    /* clang-format off */
+  /* clang-format off */
     {"limit-2s",   "status=429,retry_after=2",         {429, 2, "error", 3500}, {429, 2, "error", 3500}, MOVES},
     {"limit-once", "status=429,retry_after=2,fails=1", {200, 2, "ok", 3500},    {200, 2, "ok", 3500},    MOVES},
     {"limit",      "status=429",                       {429, 1, "error", 1000}, {429, 1, "error", 1000}, MOVES},
@@ -57,7 +60,7 @@ static const struct trouble troubles[] = {
     {"unknown",    "status=404",                       {404, 1, "error", 1000}, {404, 1, "error", 1000}, MOVES},
     {"error-200",  "error_in=1",                       {503, 1, "error", 1000}, {503, 1, "error", 1000}, MOVES},
     {"bad-key",    "status=401",                       {503, 1, "error", 1000}, {503, 1, "error", 1000}, MOVES},
-    /* clang-format on */
+  /* clang-format on */
 };
 
 enum { TROUBLES_N = sizeof(troubles) / sizeof(troubles[0]) };
@@ -122,8 +125,9 @@ static void seed(void)
     pair_of("ch-key", &b);
     pair_of("ch-explain", &b);
     pair_of("ch-health", &b);
-    sql_run("UPDATE channel_models SET upstream_name = 'ch-health-up@status=503' WHERE channel_id = "
-            "(SELECT id FROM channels WHERE name = 'ch-health-a')");
+    sql_run(
+        "UPDATE channel_models SET upstream_name = 'ch-health-up@status=503' WHERE channel_id = "
+        "(SELECT id FROM channels WHERE name = 'ch-health-a')");
     pair_of("ch-admin", &b);
     pair_of("ch-flap", &b);
     pair_of("ch-group", &b);
@@ -144,9 +148,8 @@ static void seed(void)
             own);
     model = model_new("ch-sticky", "1.25", "10");
     for (int i = 0; i < 4; i++)
-        channel_serves(
-            channel_new(http_printf("ch-sticky-%d", i), "demo", stack.sims[0].port, 0), model,
-            NULL);
+        channel_serves(channel_new(http_printf("ch-sticky-%d", i), "demo", stack.sims[0].port, 0),
+                       model, NULL);
 }
 
 /* ---- the table ---- */
@@ -187,9 +190,8 @@ static void expect_case(const struct dialect *d, const struct trouble *t, bool h
     bool is_won = strcmp(row, "ok") == 0;
     /* Anthropic's word for it */
     int status = end->status == 503 && strcmp(d->name, "anthropic") == 0 ? 529 : end->status;
-    bool is_right = o.status == status && strcmp(row, end->row) == 0 &&
-                    atoi(n) == end->attempts && o.ms <= end->ms_max &&
-                    lost == end->attempts - is_won &&
+    bool is_right = o.status == status && strcmp(row, end->row) == 0 && atoi(n) == end->attempts &&
+                    o.ms <= end->ms_max && lost == end->attempts - is_won &&
                     (strtod(cost, NULL) > 0) == (strcmp(row, "error") != 0);
     printf("%-16s %-10s %-5s %-6s %3d %-6s %-12s %s %4" PRId64 " %5" PRId64 " %s%s\n", d->name,
            t->name, has_other ? "two" : "one", is_stream ? "stream" : "whole", o.status, row,
@@ -293,10 +295,11 @@ END_TEST
 
 static const char *key_status(const char *channel)
 {
-    return sql_text("SELECT CONCAT(status, ' ', COALESCE(disabled_reason, '-'), ' ', probe_at IS NOT "
-                    "NULL) FROM channel_keys WHERE channel_id = (SELECT id FROM channels WHERE name "
-                    "= '%s')",
-                    channel);
+    return sql_text(
+        "SELECT CONCAT(status, ' ', COALESCE(disabled_reason, '-'), ' ', probe_at IS NOT "
+        "NULL) FROM channel_keys WHERE channel_id = (SELECT id FROM channels WHERE name "
+        "= '%s')",
+        channel);
 }
 
 START_TEST(a_refused_key_is_disabled_for_all_and_comes_back_by_itself)
@@ -307,13 +310,15 @@ START_TEST(a_refused_key_is_disabled_for_all_and_comes_back_by_itself)
     ck_assert_int_eq(first.status, 200);
     ck_assert_str_eq(first.channel, "ch-key-b");
     ck_assert_str_eq(key_status("ch-key-a"), "disabled the provider answers 401 1");
-    ck_assert_int_eq(sql_int("SELECT COUNT(*) FROM audit_log WHERE action = 'channel_key.disable' "
-                             "AND subject = CONCAT('channel_keys ', (SELECT k.id FROM channel_keys k "
-                             "JOIN channels c ON c.id = k.channel_id WHERE c.name = 'ch-key-a'))"),
-                     1);
+    ck_assert_int_eq(
+        sql_int("SELECT COUNT(*) FROM audit_log WHERE action = 'channel_key.disable' "
+                "AND subject = CONCAT('channel_keys ', (SELECT k.id FROM channel_keys k "
+                "JOIN channels c ON c.id = k.channel_id WHERE c.name = 'ch-key-a'))"),
+        1);
     ck_assert_int_eq(
         sql_int("SELECT status FROM request_attempts WHERE request_id = '%s'", first.id), 401);
-    usleep(SQL_TAKES_MS * 1000); /* 1500 ms are its first pause: one probe at most in what follows */
+    usleep(SQL_TAKES_MS *
+           1000); /* 1500 ms are its first pause: one probe at most in what follows */
     int64_t asked = asked_of("ch-key", "status=401", 10, c.key);
     ck_assert_msg(asked <= 1, "a disabled key was used %" PRId64 " times", asked);
     misbehave("ch-key", "");
@@ -330,16 +335,19 @@ END_TEST
 START_TEST(a_key_that_an_admin_disables_is_never_tried)
 {
     struct customer c = customer_new("10");
-    sql_run("UPDATE channel_keys SET status = 'disabled' WHERE channel_id = (SELECT id FROM channels "
-            "WHERE name = 'ch-admin-a')");
+    sql_run(
+        "UPDATE channel_keys SET status = 'disabled' WHERE channel_id = (SELECT id FROM channels "
+        "WHERE name = 'ch-admin-a')");
     usleep(SQL_TAKES_MS * 1000);
     ck_assert_int_eq(asked_of("ch-admin", "", 6, c.key), 0);
-    sql_run("UPDATE channel_keys SET status = 'enabled', cooldown_until = UTC_TIMESTAMP(3) + INTERVAL "
-            "1 HOUR WHERE channel_id = (SELECT id FROM channels WHERE name = 'ch-admin-a')");
+    sql_run(
+        "UPDATE channel_keys SET status = 'enabled', cooldown_until = UTC_TIMESTAMP(3) + INTERVAL "
+        "1 HOUR WHERE channel_id = (SELECT id FROM channels WHERE name = 'ch-admin-a')");
     usleep(SQL_TAKES_MS * 1000);
     ck_assert_int_eq(asked_of("ch-admin", "", 6, c.key), 0);
-    sql_run("UPDATE channel_keys SET cooldown_until = NULL WHERE channel_id = (SELECT id FROM channels "
-            "WHERE name = 'ch-admin-a')");
+    sql_run(
+        "UPDATE channel_keys SET cooldown_until = NULL WHERE channel_id = (SELECT id FROM channels "
+        "WHERE name = 'ch-admin-a')");
     usleep(SQL_TAKES_MS * 1000);
     ck_assert_int_eq(asked_of("ch-admin", "", 6, c.key), 6);
 }
@@ -349,8 +357,9 @@ START_TEST(a_channel_with_groups_serves_no_other)
 {
     struct customer vip = customer_new("10"), other = customer_new("10");
     sql_run("UPDATE accounts SET group_id = 71 WHERE id = %" PRId64, vip.account_id);
-    sql_run("INSERT INTO channel_groups (channel_id, group_id) SELECT id, 71 FROM channels WHERE name "
-            "= 'ch-group-a'");
+    sql_run(
+        "INSERT INTO channel_groups (channel_id, group_id) SELECT id, 71 FROM channels WHERE name "
+        "= 'ch-group-a'");
     usleep(SQL_TAKES_MS * 1000);
     ck_assert_str_eq(ask_chat_of("ch-group", vip.key, "tokens=1").channel, "ch-group-a");
     ck_assert_str_eq(ask_chat_of("ch-group", other.key, "tokens=1").channel, "ch-group-b");
@@ -379,8 +388,9 @@ START_TEST(a_private_address_is_refused_unless_allowed)
     usleep(SQL_TAKES_MS * 1000);
     struct answer_seen seen = ask_chat_of("ch-private", c.key, "tokens=1");
     ck_assert_str_eq(seen.channel, "ch-private-b");
-    ck_assert_str_eq(sql_text("SELECT error FROM request_attempts WHERE request_id = '%s'", seen.id),
-                     "up_connect");
+    ck_assert_str_eq(
+        sql_text("SELECT error FROM request_attempts WHERE request_id = '%s'", seen.id),
+        "up_connect");
 }
 END_TEST
 
@@ -484,8 +494,9 @@ START_TEST(explain_tells_the_order_what_is_skipped_and_the_money)
     expect_said(said, "1. ch-explain-a, key ");
     expect_said(said, "skipped: ch-explain-b, key ");
     expect_said(said, "the channel is draining");
-    sql_run("UPDATE channel_keys SET status = 'disabled' WHERE channel_id = (SELECT id FROM channels "
-            "WHERE name = 'ch-explain-a')");
+    sql_run(
+        "UPDATE channel_keys SET status = 'disabled' WHERE channel_id = (SELECT id FROM channels "
+        "WHERE name = 'ch-explain-a')");
     sql_run("UPDATE api_keys SET status = 'revoked' WHERE id = %" PRId64, c.key_id);
     explain(c.key, "ch-explain", said, sizeof(said));
     expect_said(said, "none: requests are answered with 503");
@@ -508,9 +519,10 @@ START_TEST(the_view_of_health_tells_what_was_lost)
                               "v_channel_health WHERE channel = 'ch-health-b'"),
                      "2 0 0.0");
     ck_assert_str_eq(
-        sql_text("SELECT CONCAT_WS(' ', n, a.status, error, key_hint, a.connect_ms IS NOT NULL, "
-                 "ABS(TIMESTAMPDIFF(SECOND, a.created_at, UTC_TIMESTAMP())) < 60) FROM request_attempts "
-                 "a JOIN channels c ON c.id = a.channel_id WHERE c.name = 'ch-health-a' LIMIT 1"),
+        sql_text(
+            "SELECT CONCAT_WS(' ', n, a.status, error, key_hint, a.connect_ms IS NOT NULL, "
+            "ABS(TIMESTAMPDIFF(SECOND, a.created_at, UTC_TIMESTAMP())) < 60) FROM request_attempts "
+            "a JOIN channels c ON c.id = a.channel_id WHERE c.name = 'ch-health-a' LIMIT 1"),
         "1 503 up_status ...th-a 1 1");
 }
 END_TEST

@@ -229,20 +229,21 @@ END_TEST
 START_TEST(what_an_admin_sets_of_a_channel_is_there)
 {
     enum catalog_meaning meaning = MEANING_RETRY;
-    mariadb_exec(server, "%s",
-                 "UPDATE channels SET organization = 'org-1', project = 'proj-2', "
-                 "requests_per_minute = 60, concurrent_requests = 0, allow_private = TRUE, "
-                 "proxy_url = 'socks5://p.example:1080' WHERE id = 2;"
-                 "INSERT INTO account_groups (id, name) VALUES (7, 'vip'), (8, 'other');"
-                 "INSERT INTO channel_groups (channel_id, group_id) VALUES (2, 7), (5, 8);"
-                 "INSERT INTO channel_headers (channel_id, name, value) VALUES (2, 'X-Tier', 'a {key}"
-                 "'), (2, 'User-Agent', NULL);"
-                 "INSERT INTO channel_statuses (channel_id, status, meaning) VALUES (2, 418, 'limit');"
-                 "UPDATE channel_models SET first_byte_ms = 77 WHERE channel_id = 2 AND model_id = 1;"
-                 "UPDATE channel_keys SET secret = 'a secret of many characters k3f9', cooldown_until "
-                 "= UTC_TIMESTAMP(3) + INTERVAL 10 SECOND WHERE id = 2;"
-                 "UPDATE channel_keys SET status = 'disabled', probe_at = UTC_TIMESTAMP(3) - "
-                 "INTERVAL 1 SECOND WHERE id = 3");
+    mariadb_exec(
+        server, "%s",
+        "UPDATE channels SET organization = 'org-1', project = 'proj-2', "
+        "requests_per_minute = 60, concurrent_requests = 0, allow_private = TRUE, "
+        "proxy_url = 'socks5://p.example:1080' WHERE id = 2;"
+        "INSERT INTO account_groups (id, name) VALUES (7, 'vip'), (8, 'other');"
+        "INSERT INTO channel_groups (channel_id, group_id) VALUES (2, 7), (5, 8);"
+        "INSERT INTO channel_headers (channel_id, name, value) VALUES (2, 'X-Tier', 'a {key}"
+        "'), (2, 'User-Agent', NULL);"
+        "INSERT INTO channel_statuses (channel_id, status, meaning) VALUES (2, 418, 'limit');"
+        "UPDATE channel_models SET first_byte_ms = 77 WHERE channel_id = 2 AND model_id = 1;"
+        "UPDATE channel_keys SET secret = 'a secret of many characters k3f9', cooldown_until "
+        "= UTC_TIMESTAMP(3) + INTERVAL 10 SECOND WHERE id = 2;"
+        "UPDATE channel_keys SET status = 'disabled', probe_at = UTC_TIMESTAMP(3) - "
+        "INTERVAL 1 SECOND WHERE id = 3");
     acquire();
     const struct catalog_route *route = &model("zeta")->routes[0];
     const struct catalog_channel *c = route->channel;

@@ -12,8 +12,8 @@ static enum err error_of(int status, const char *body)
 
 START_TEST(statuses_say_whose_fault_it_is)
 {
-    static const int rejected[] = {400, 404, 405, 410, 413, 415, 422}, retried[] = {408, 409, 500,
-                                                                                  502, 503, 504, 529, 301};
+    static const int rejected[] = {400, 404, 405, 410, 413, 415, 422},
+                     retried[] = {408, 409, 500, 502, 503, 504, 529, 301};
     for (size_t i = 0; i < sizeof(rejected) / sizeof(rejected[0]); i++)
         ck_assert_int_eq(error_of(rejected[i], "{}"), ERR_UP_REJECTED);
     for (size_t i = 0; i < sizeof(retried) / sizeof(retried[0]); i++)
@@ -39,7 +39,11 @@ END_TEST
 START_TEST(rows_of_the_channel_count_first)
 {
     static const struct catalog_status rows[] = {
-        {400, MEANING_RETRY}, {429, MEANING_KEY}, {498, MEANING_LIMIT}, {503, MEANING_REJECT}};
+        {400, MEANING_RETRY },
+        {429, MEANING_KEY   },
+        {498, MEANING_LIMIT },
+        {503, MEANING_REJECT}
+    };
     struct catalog_channel c = {.statuses = rows, .statuses_n = 4};
     ck_assert_int_eq(refusal_error(&c, 400, SLICE("")), ERR_UP_STATUS);
     ck_assert_int_eq(refusal_error(&c, 429, SLICE("")), ERR_UP_AUTH);

@@ -27,9 +27,10 @@ static void teardown(void)
 
 static const char *state(void)
 {
-    return mariadb_value(&server, "SELECT CONCAT_WS(' ', status, disabled_reason, disabled_at IS NOT "
-                                  "NULL, probes, ROUND(TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), "
-                                  "probe_at), -1)) FROM channel_keys WHERE id = 5");
+    return mariadb_value(&server,
+                         "SELECT CONCAT_WS(' ', status, disabled_reason, disabled_at IS NOT "
+                         "NULL, probes, ROUND(TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), "
+                         "probe_at), -1)) FROM channel_keys WHERE id = 5");
 }
 
 static void make_due(void)
@@ -43,8 +44,9 @@ START_TEST(a_refused_key_is_disabled_once_and_audited_once)
     ck_assert_str_eq(state(), "disabled answers 401 1 0 60");
     ck_assert_int_eq(provider_key_disable(db, 5, "answers 402", PROBE_MS), ERR_OK);
     ck_assert_str_eq(state(), "disabled answers 401 1 0 60");
-    ck_assert_str_eq(mariadb_value(&server, "SELECT GROUP_CONCAT(CONCAT_WS('|', actor, action, subject, "
-                                            "detail)) FROM audit_log"),
+    ck_assert_str_eq(mariadb_value(&server,
+                                   "SELECT GROUP_CONCAT(CONCAT_WS('|', actor, action, subject, "
+                                   "detail)) FROM audit_log"),
                      "gateway|channel_key.disable|channel_keys 5|answers 401");
     ck_assert_int_eq(provider_key_disable(db, 99, "no such key", PROBE_MS), ERR_OK);
 }
@@ -81,7 +83,8 @@ START_TEST(a_key_that_works_is_enabled_but_not_one_of_an_admin)
     ck_assert_int_eq(provider_key_enable(db, 5), ERR_OK);
     ck_assert_str_eq(state(), "enabled 0 0");
     ck_assert_int_eq(
-        mariadb_number(&server, "SELECT COUNT(*) FROM audit_log WHERE action = 'channel_key.enable'"),
+        mariadb_number(&server,
+                       "SELECT COUNT(*) FROM audit_log WHERE action = 'channel_key.enable'"),
         1);
 }
 END_TEST
@@ -105,13 +108,14 @@ END_TEST
 static void attempt_of(const char *day)
 {
     /* the first ten characters of a request id are its milliseconds in Crockford's base 32 */
-    mariadb_exec(&server,
-                 "INSERT INTO request_attempts (request_id, n, channel_id, error, created_at) SELECT "
-                 "CONCAT(LPAD((SELECT GROUP_CONCAT(SUBSTR('0123456789ABCDEFGHJKMNPQRSTVWXYZ', 1 + "
-                 "(TIMESTAMPDIFF(SECOND, '1970-01-01', d.t) * 1000 DIV POW(32, 9 - s.seq)) %% 32, 1) "
-                 "ORDER BY s.seq SEPARATOR '') FROM seq_0_to_9 s), 10, '0'), '0000000000000000'), 1, "
-                 "1, 'up_status', d.t FROM (SELECT UTC_TIMESTAMP() - INTERVAL %s AS t) d",
-                 day);
+    mariadb_exec(
+        &server,
+        "INSERT INTO request_attempts (request_id, n, channel_id, error, created_at) SELECT "
+        "CONCAT(LPAD((SELECT GROUP_CONCAT(SUBSTR('0123456789ABCDEFGHJKMNPQRSTVWXYZ', 1 + "
+        "(TIMESTAMPDIFF(SECOND, '1970-01-01', d.t) * 1000 DIV POW(32, 9 - s.seq)) %% 32, 1) "
+        "ORDER BY s.seq SEPARATOR '') FROM seq_0_to_9 s), 10, '0'), '0000000000000000'), 1, "
+        "1, 'up_status', d.t FROM (SELECT UTC_TIMESTAMP() - INTERVAL %s AS t) d",
+        day);
 }
 
 static void run_chores(void)
@@ -143,8 +147,9 @@ START_TEST(attempts_go_with_the_months_of_usage)
     attempt_of("29 DAY");
     mariadb_exec(&server, "UPDATE settings SET value = '0' WHERE name = 'usage_keep_months'");
     run_chores();
-    ck_assert_int_eq(mariadb_number(&server, "SELECT COUNT(*) FROM request_attempts WHERE created_at < "
-                                             "DATE_FORMAT(UTC_DATE() - INTERVAL 3 DAY, '%%Y-%%m-01')"),
+    ck_assert_int_eq(mariadb_number(&server,
+                                    "SELECT COUNT(*) FROM request_attempts WHERE created_at < "
+                                    "DATE_FORMAT(UTC_DATE() - INTERVAL 3 DAY, '%%Y-%%m-01')"),
                      0);
     ck_assert_int_ge(mariadb_number(&server, "SELECT COUNT(*) FROM request_attempts"), 1);
 }

@@ -1132,10 +1132,9 @@ static int64_t reset_of(const char *const *lines)
 
 START_TEST(the_last_limit_that_is_used_up_counts)
 {
-    static const char *const one[] = {"x-ratelimit-reset-requests: 9s\r\n",
-                                      "x-ratelimit-remaining-requests: 3\r\n",
-                                      "X-RateLimit-Remaining-Tokens: 0\r\n",
-                                      "x-ratelimit-reset-tokens: 2s\r\n", NULL};
+    static const char *const one[] = {
+        "x-ratelimit-reset-requests: 9s\r\n", "x-ratelimit-remaining-requests: 3\r\n",
+        "X-RateLimit-Remaining-Tokens: 0\r\n", "x-ratelimit-reset-tokens: 2s\r\n", NULL};
     static const char *const both[] = {"anthropic-ratelimit-requests-remaining: 0\r\n",
                                        "anthropic-ratelimit-requests-reset: 3s\r\n",
                                        "anthropic-ratelimit-output-tokens-remaining: 0\r\n",

@@ -235,9 +235,9 @@ static struct usage_attempt an_attempt(int n)
 
 START_TEST(attempts_are_a_json_array_as_far_as_there_is_room)
 {
-    static const char one[] =
-        "[{\"n\":1,\"c\":4,\"k\":9,\"h\":\"...k9\",\"s\":503,\"e\":\"up_status\",\"ct\":1,\"fb\":-1,"
-        "\"t\":20,\"b\":30,\"at\":1795361959123}]";
+    static const char one[] = "[{\"n\":1,\"c\":4,\"k\":9,\"h\":\"...k9\",\"s\":503,\"e\":\"up_"
+                              "status\",\"ct\":1,\"fb\":-1,"
+                              "\"t\":20,\"b\":30,\"at\":1795361959123}]";
     struct usage_row row = make_row(), back;
     char line[USAGE_ROW_LINE_MAX];
     struct usage_attempt a = an_attempt(1);
