@@ -207,7 +207,7 @@ spoil() {
     # The gateways of the one before may still hold their sockets.
     BAD_RUN=$STACK_RUN/bad$((BAD_N += 1))
     mkdir -p "$BAD_RUN" "$STACK_DIR/site" && chmod 700 "$BAD_RUN"
-    sed -e "s|^server.port .*|server.port = $port|" -e "s|lighttpd.log|bad.log|" -e "s|\"$STACK_RUN\"|\"$BAD_RUN\"|" -e "s|\"$AIPASS_ROOT/htdocs\"|\"$STACK_DIR/site\"|" \
+    sed -e "s|^server.port .*|server.port = $port|" -e "s|lighttpd.log|bad.log|" -e "s|\"$STACK_RUN\"|\"$BAD_RUN\"|" -e "s;\"\($AIPASS_ROOT\|$AIPASS_BUILD\)/htdocs\";\"$STACK_DIR/site\";" \
         "$STACK_DIR/etc/lighttpd.conf" >"$STACK_DIR/etc/bad.conf"
     printf '%s\n' "$1" >>"$STACK_DIR/etc/bad.conf"
     stack_start bad lighttpd -D -f "$STACK_DIR/etc/bad.conf"
