@@ -71,11 +71,13 @@ static const struct {
     {ASK("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":"
          "\"data:image/"
          "png;base64,iVBO\",\"detail\":\"low\"}},{\"type\":\"image_url\",\"image_url\":"
-         "{\"url\":\"https://h/a.jpg\"}},{\"type\":\"file\",\"file\":{\"filename\":\"a.pdf\","
+         "{\"url\":\"https://youtu.be/"
+         "a.jpg\"}},{\"type\":\"file\",\"file\":{\"filename\":\"a.pdf\","
          "\"file_data\":\"JVBERi0=\"}}]}]}"),
      &plain,
      "{\"contents\":[{\"role\":\"user\",\"parts\":[{\"inlineData\":{\"mimeType\":\"image/png\","
-     "\"data\":\"iVBO\"}},{\"fileData\":{\"mimeType\":\"image/jpeg\",\"fileUri\":\"https://h/"
+     "\"data\":\"iVBO\"}},{\"fileData\":{\"mimeType\":\"image/jpeg\",\"fileUri\":\"https://"
+     "youtu.be/"
      "a.jpg\""
      "}},{\"inlineData\":{\"mimeType\":\"application/pdf\",\"data\":\"JVBERi0=\"}}]}],"
      "\"generationConfig\":{\"mediaResolution\":\"MEDIA_RESOLUTION_LOW\"}}",                                                                             ""                                            },
@@ -238,7 +240,7 @@ static const struct {
      "messages[1]: assistant prefill is not supported by this model"                                                                        },
     {ASK("{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":"
          "\"http://h/a.png\"}}]}]}"),
-     "messages[0].content[0]: this model takes https URLs and base64 data only"                                                             },
+     "messages[0].content[0]: media by URL cannot be carried to this model; send its bytes"                                                 },
     {ASK("{\"role\":\"user\",\"content\":[{\"type\":\"file\",\"file\":{\"file_id\":\"file-1\"}}]}]"
          "}"),
      "messages[0].content[0]: a file id of another provider is not known to this model"                                                     },
