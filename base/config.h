@@ -60,6 +60,14 @@ struct config {
 
     /* providers */
     int64_t attempts_max;
+    int64_t retry_after_max_ms;    /* the only channel is waited for up to this in a request */
+    int64_t breaker_failures;      /* so many failures in a row open a breaker; 0: none does */
+    int64_t breaker_rate_percent;  /* ... or this share of a window's requests */
+    int64_t breaker_rate_requests; /* ... when there were so many at least */
+    int64_t breaker_window_ms;
+    int64_t breaker_open_ms;     /* how long it is open at first */
+    int64_t breaker_open_max_ms; /* ... and at most */
+    int64_t key_probe_ms;        /* first pause of a refused provider key; 0: it stays enabled */
     int64_t connect_ms;
     int64_t first_byte_stream_ms;
     int64_t first_byte_whole_ms;

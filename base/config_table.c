@@ -129,7 +129,27 @@ const struct setting settings[] = {
 
     {GROUP("Providers"),
      COUNT(attempts_max, 1, 16, "3",
-        "Channels tried for one request.")},
+        "Attempts for one request: at other channels, or at the only one when its provider says\n"
+        "when to come back.")},
+    {COUNT(retry_after_max_ms, 0, 5 * MINUTE_MS, "5000",
+        "A request whose channels all fail or are limited waits up to this in sum, for the time\n"
+        "that a provider names in Retry-After; then it fails.")},
+    {COUNT(breaker_failures, 0, 1000, "5",
+        "A channel, or a model of it, that fails so many times in a row is left alone for a\n"
+        "while; then one request tries it. 0: never.")},
+    {COUNT(breaker_rate_percent, 1, 100, "50",
+        "The same when so many percent of its requests fail within breaker_window_ms,")},
+    {COUNT(breaker_rate_requests, 1, 100000, "20",
+        "if there were so many requests at least.")},
+    {COUNT(breaker_window_ms, 1000, HOUR_MS, "30000",
+        "See breaker_rate_percent.")},
+    {COUNT(breaker_open_ms, 10, HOUR_MS, "10000",
+        "How long it is left alone at first; twice as long after each try that fails,")},
+    {COUNT(breaker_open_max_ms, 10, DAY_MS, "300000",
+        "but not above this, whatever a provider asks for.")},
+    {COUNT(key_probe_ms, 0, DAY_MS, "60000",
+        "A provider key that its provider refuses is disabled in the database and tried again\n"
+        "after this, then after twice that, up to a day. 0: it is not disabled.")},
     {COUNT(connect_ms, 100, 5 * MINUTE_MS, "5000",
         "For name, TCP and TLS together.")},
     {COUNT(first_byte_stream_ms, 100, DAY_MS, "600000",

@@ -92,10 +92,10 @@ static const struct err_info table[ERR_COUNT] = {
         "The input is longer than the context window of the model."),
     [ERR_UP_MALFORMED] = ROW("up_malformed", 503, T_SERVER, UNAVAILABLE,
         RETRY | ELSEWHERE | BREAKER, 5, TEXT_PROVIDER),
-    /* Bytes of the answer are with the client already: no other channel can go on from there. */
-    [ERR_UP_CUT] = ROW("up_cut", 503, T_SERVER, UNAVAILABLE, RETRY | BREAKER, 5,
+    /* Of a stream bytes are with the client already: relay looks at that first. */
+    [ERR_UP_CUT] = ROW("up_cut", 503, T_SERVER, UNAVAILABLE, RETRY | ELSEWHERE | BREAKER, 5,
         "The provider's answer ended early."),
-    [ERR_UP_FAILED] = ROW("up_failed", 503, T_SERVER, UNAVAILABLE, RETRY | BREAKER, 5,
+    [ERR_UP_FAILED] = ROW("up_failed", 503, T_SERVER, UNAVAILABLE, RETRY | ELSEWHERE | BREAKER, 5,
         "The provider failed within its answer."),
 
     [ERR_END] = INTERNAL("end"),

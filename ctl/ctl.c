@@ -49,6 +49,7 @@ const struct ctl_command ctl_commands[] = {
     {"ledger",     "check",   "",                  0,  0,  ctl_ledger_check_options,    "do the books agree? 0, 1 no, 2 not checked",   ctl_ledger_check   },
     {"migrate",    NULL,      "",                  0,  0,  ctl_migrate_options,         "update the schema",                            ctl_migrate        },
     {"upkeep",     NULL,      "",                  0,  0,  ctl_upkeep_options,          "do what is due; for cron",                     ctl_upkeep         },
+    {"explain",     NULL,      "",                   0,  0,  ctl_explain_options,         "what would come of a request, and why",        ctl_explain        },
     {"doctor",     NULL,      "",                  0,  0,  ctl_doctor_options,          "check everything, and tell how to mend it",    ctl_doctor         },
     {"config",     "print",   "",                  0,  0,  NULL,                        "print all settings",                           ctl_config_print   },
     {"completion", NULL,      "SHELL",             1,  1,  NULL,                        "completion for bash, zsh or fish",             ctl_completion     },

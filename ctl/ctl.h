@@ -132,5 +132,7 @@ enum ctl_exit ctl_completion(const struct ctl_args *args);
 enum ctl_exit ctl_manual(const struct ctl_args *args);
 extern const struct ctl_option ctl_model_import_options[];
 enum ctl_exit ctl_model_import(const struct ctl_args *args);
+extern const struct ctl_option ctl_explain_options[];
+enum ctl_exit ctl_explain(const struct ctl_args *args);
 
 #endif

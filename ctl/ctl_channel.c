@@ -17,6 +17,7 @@ const struct ctl_option ctl_channel_options[] = {
     {"priority", "NUMBER", "higher is tried first (0)"                         },
     {"weight",   "NUMBER", "share among channels of one priority (1)"          },
     {"note",     "TEXT",   "for admins"                                        },
+    {"private",  NULL,     "it has a loopback or private address"              },
     {"key",      NULL,     "read the provider's key from stdin"                },
     CTL_ROWS_OPTIONS,
     CTL_CHANGE_OPTIONS,
@@ -60,9 +61,9 @@ static const struct ctl_column channel_columns[] = {
 static const char sql_list[] = SQL_CHANNELS " ORDER BY c.priority DESC, c.id";
 static const char sql_show[] = SQL_CHANNELS " WHERE c.name = ?";
 static const char sql_add[] =
-    "INSERT INTO channels (name, base_url, provider, format, priority, weight, note) VALUES (?, ?, "
-    "COALESCE(?, 'openai'), COALESCE(?, 'openai-chat'), COALESCE(?, 0), COALESCE(?, 1), "
-    "COALESCE(?, ''))";
+    "INSERT INTO channels (name, base_url, provider, format, priority, weight, note, "
+    "allow_private) VALUES (?, ?, COALESCE(?, 'openai'), COALESCE(?, 'openai-chat'), COALESCE(?, "
+    "0), COALESCE(?, 1), COALESCE(?, ''), ?)";
 static const char sql_id[] = "SELECT id FROM channels WHERE name = ?";
 static const char sql_key[] = "INSERT INTO channel_keys (channel_id, secret) VALUES (?, ?)";
 static const char sql_status[] = "UPDATE channels SET status = ? WHERE id = ?";
@@ -125,11 +126,12 @@ static enum ctl_exit add(struct ctl_sql *s, const char *secret)
                                 ctl_db_text(args, "format"),
                                 ctl_db_text(args, "priority"),
                                 ctl_db_text(args, "weight"),
-                                ctl_db_text(args, "note")};
+                                ctl_db_text(args, "note"),
+                                DB_INT(ctl_value(args, "private") != NULL)};
     enum ctl_exit result = ctl_sql_begin(s);
     if (result)
         return result;
-    result = ctl_sql_run(s, sql_add, params, 7, NULL);
+    result = ctl_sql_run(s, sql_add, params, sizeof(params) / sizeof(params[0]), NULL);
     if (!result && secret[0])
         result = add_key(s, args->words[0], secret);
     if (!result) {

@@ -235,7 +235,10 @@ static void ask_channel(struct doctor *d, struct transfer_pool *pool,
 {
     static const struct transfer_ops ops = {.on_head = swallow, .on_body = swallow_body};
     char url[512], header[2200];
-    const char *secret = c->keys[0].secret;
+    size_t usable = 0; /* the first that is not disabled; the last when all are */
+    while (usable + 1 < c->keys_n && c->keys[usable].is_disabled)
+        usable++;
+    const char *secret = c->keys[usable].secret;
     bool is_anthropic = !strcmp(c->format, "anthropic"), is_gemini = !strcmp(c->format, "gemini");
     (void)snprintf(url, sizeof(url), "%s/models", c->base_url);
     (void)snprintf(header, sizeof(header), "%s%s",
@@ -246,7 +249,8 @@ static void ask_channel(struct doctor *d, struct transfer_pool *pool,
     struct transfer_spec spec = {
         .url = url,
         .method = "GET",
-        .headers = {header, "anthropic-version: 2023-06-01"},
+        .reach = {c->proxy_url, c->ca_pem, c->allow_private},
+        .headers = {header,            "anthropic-version: 2023-06-01"               },
         .headers_n = is_anthropic ? 2 : 1,
         .reuse_key = (uint64_t)c->id,
         .connect_ms = d->config->connect_ms,
@@ -261,8 +265,8 @@ static void ask_channel(struct doctor *d, struct transfer_pool *pool,
     hash_wipe(header, sizeof(header));
     if (e)
         doctor_tell(d, "channels", DOCTOR_ERROR,
-                    "check base_url, name service, firewall and clock; aipassctl channel disable "
-                    "takes it out",
+                    "check base_url, name service, firewall and clock; a private address needs "
+                    "allow_private; aipassctl channel disable takes it out",
                     "%s: %s cannot be reached (%s; %s)", c->name, c->base_url, err_name(e),
                     r.detail);
     else if (r.status == 401 || r.status == 403)

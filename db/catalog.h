@@ -22,10 +22,33 @@ struct catalog_override {
     const char *value; /* JSON, the new name for rename, NULL for remove */
 };
 
+#define CATALOG_KEY_HINT_SIZE 8
+
 struct catalog_channel_key {
     int64_t id;
     const char *secret; /* opened, plain */
     int64_t weight;
+    char hint[CATALOG_KEY_HINT_SIZE]; /* "...k3f9"; "" for a short secret */
+    bool is_disabled;                 /* by the gateway: it may be tried once, from ready_ms on */
+    int64_t ready_ms;                 /* not used before this clock_mono_ms; 0: at once */
+};
+
+/* A header of a channel's own. */
+struct catalog_header {
+    const char *name;
+    const char *value; /* may hold {key}; NULL: the header is not sent */
+};
+
+/* What a provider's status is to mean. */
+enum catalog_meaning { MEANING_RETRY, MEANING_REJECT, MEANING_KEY, MEANING_LIMIT };
+struct catalog_status {
+    int64_t status;
+    enum catalog_meaning meaning;
+};
+
+/* The four timers of an exchange. 0: the setting. */
+struct catalog_timers {
+    int64_t connect_ms, first_byte_ms, between_bytes_ms, total_ms;
 };
 
 struct catalog_channel {
@@ -36,8 +59,18 @@ struct catalog_channel {
     const char *base_url; /* without a trailing slash */
     int64_t priority;
     int64_t weight;
-    int64_t connect_ms, first_byte_ms, between_bytes_ms, total_ms; /* 0: the setting */
-    const struct catalog_channel_key *keys; /* enabled ones, at least one, by id */
+    struct catalog_timers timers;
+    const char *organization, *project;                                  /* NULL: none */
+    int64_t requests_per_minute, tokens_per_minute, concurrent_requests; /* -1: no limit */
+    bool allow_private;             /* may have an address that is not public */
+    const char *proxy_url, *ca_pem; /* NULL: none */
+    const int64_t *group_ids;       /* ascending: those that may use it; NULL: all */
+    size_t group_ids_n;
+    const struct catalog_header *headers;
+    size_t headers_n;
+    const struct catalog_status *statuses;
+    size_t statuses_n;
+    const struct catalog_channel_key *keys; /* not disabled by an admin, at least one, by id */
     size_t keys_n;
 };
 
@@ -45,6 +78,7 @@ struct catalog_channel {
 struct catalog_route {
     const struct catalog_channel *channel;
     const char *upstream_name;
+    struct catalog_timers timers;                /* its own, else the channel's; 0: the setting */
     const struct catalog_capability *capability; /* never NULL */
     const struct catalog_override *overrides;
     size_t overrides_n;
@@ -86,6 +120,11 @@ void catalog_release(struct catalog_store *s, const struct catalog *c);
 /* catalog_find_model - by public name, else by an alias without *, else by one with it; NULL when
  * unknown, disabled or unpriced. What the client asked for may differ from the model's name. */
 const struct catalog_model *catalog_find_model(const struct catalog *c, struct slice name);
+
+/* channel_admits - accounts of the group may use the channel. channel_meaning - what the channel's
+ * rows say of a status; false: nothing. Pure. */
+bool channel_admits(const struct catalog_channel *c, int64_t group_id);
+bool channel_meaning(const struct catalog_channel *c, int64_t status, enum catalog_meaning *out);
 
 /* catalog_refresh - re-read when due and used since the last read. Called each second by upkeep;
  * false: not in use. */

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "db/channel_list.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #define SNAPSHOT_BYTES_MAX ((size_t)64 << 20)
 #define SECRET_SQL_MAX     2048 /* channel_keys.secret */
 #define AAD_SIZE           40
+#define HINTED_BYTES       16 /* of a shorter secret nothing is shown */
 
 /* A plain secret that is to be sealed. */
 struct unsealed {
@@ -34,9 +36,9 @@ struct reader {
     struct capability_list capabilities;
     struct unsealed *unsealed;
     size_t unsealed_n;
+    bool has_enabled; /* an admin has enabled a key that the gateway had disabled */
 };
 
-/* n zeroed elements; never NULL for n 0 and memory left. */
 static void *array_of(struct reader *r, size_t n, size_t size)
 {
     return arena_alloc(r->arena, (n ? n : 1) * size);
@@ -47,52 +49,11 @@ static const char *copy_col(struct reader *r, const struct db_stmt *s, size_t co
     return arena_copy(r->arena, db_col_text(s, col));
 }
 
-/* ---- channels and their keys ---- */
-
-static const char sql_channels[] = "SELECT id, name, provider, format, base_url, priority, weight, "
-                                   "connect_ms, first_byte_ms, between_bytes_ms, total_ms"
-                                   " FROM channels WHERE status = 'enabled' ORDER BY id";
-
-static enum err read_channels(struct reader *r)
-{
-    struct db_stmt *s = NULL;
-    enum err e = db_run(r->conn, sql_channels, NULL, 0, &s);
-    if (e)
-        return e;
-    r->channels = array_of(r, db_changed(r->conn), sizeof(*r->channels));
-    if (!r->channels)
-        return ERR_MEMORY;
-    while (!(e = db_next(s))) {
-        struct catalog_channel *c = &r->channels[r->channels_n++];
-        struct slice url = db_col_text(s, 4);
-        while (url.n && url.p[url.n - 1] == '/')
-            url.n--;
-        c->id = db_col_i64(s, 0);
-        c->name = copy_col(r, s, 1);
-        c->provider = copy_col(r, s, 2);
-        c->format = copy_col(r, s, 3);
-        c->base_url = arena_copy(r->arena, url);
-        c->priority = db_col_i64(s, 5);
-        c->weight = db_col_i64(s, 6);
-        c->connect_ms = db_col_i64(s, 7);
-        c->first_byte_ms = db_col_i64(s, 8);
-        c->between_bytes_ms = db_col_i64(s, 9);
-        c->total_ms = db_col_i64(s, 10);
-        if (!c->name || !c->provider || !c->format || !c->base_url)
-            return ERR_MEMORY;
-    }
-    return e == ERR_END ? ERR_OK : e;
-}
-
-static int compare_channel(const void *id, const void *channel)
-{
-    int64_t a = *(const int64_t *)id, b = ((const struct catalog_channel *)channel)->id;
-    return (a > b) - (a < b);
-}
+/* ---- keys of channels ---- */
 
 static struct catalog_channel *channel_by_id(const struct reader *r, int64_t id)
 {
-    return bsearch(&id, r->channels, r->channels_n, sizeof(*r->channels), compare_channel);
+    return channel_list_find(r->channels, r->channels_n, id);
 }
 
 /* The additional data that binds a sealed secret to its channel. */
@@ -123,8 +84,33 @@ static const char *open_secret(struct reader *r, int64_t key_id, int64_t channel
     return p;
 }
 
-static const char sql_keys[] = "SELECT id, channel_id, secret, weight FROM channel_keys WHERE "
-                               "status = 'enabled' ORDER BY channel_id, id";
+/* With those that the gateway has disabled and means to try again. */
+static const char sql_keys[] =
+    "SELECT id, channel_id, secret, weight, status = 'disabled',"
+    " GREATEST(COALESCE(TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(3), cooldown_until), 0),"
+    " IF(status = 'disabled', TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(3), probe_at), 0)),"
+    " status = 'enabled' AND probe_at IS NOT NULL"
+    " FROM channel_keys WHERE status = 'enabled' OR probe_at IS NOT NULL ORDER BY channel_id, id";
+
+/* The end of a secret that is long enough to give four characters away. */
+static void print_hint(char hint[CATALOG_KEY_HINT_SIZE], const char *secret)
+{
+    size_t n = strlen(secret);
+    if (n >= HINTED_BYTES) /* else it stays empty */
+        (void)snprintf(hint, CATALOG_KEY_HINT_SIZE, "...%s", secret + n - 4);
+}
+
+static void take_key(struct reader *r, const struct db_stmt *s, struct catalog_channel_key *k)
+{
+    int64_t wait_us = db_col_i64(s, 5);
+    k->id = db_col_i64(s, 0);
+    k->weight = db_col_i64(s, 3);
+    k->is_disabled = db_col_i64(s, 4);
+    if (wait_us > 0)
+        k->ready_ms = r->snapshot->catalog.read_mono_ms + wait_us / 1000 + 1;
+    r->has_enabled = r->has_enabled || db_col_i64(s, 6);
+    print_hint(k->hint, k->secret);
+}
 
 static enum err read_keys(struct reader *r)
 {
@@ -143,9 +129,8 @@ static enum err read_keys(struct reader *r)
         if (!secret)
             continue;
         struct catalog_channel_key *k = &keys[r->snapshot->keys_n++];
-        k->id = db_col_i64(s, 0);
         k->secret = secret;
-        k->weight = db_col_i64(s, 3);
+        take_key(r, s, k);
         if (!c->keys_n++)
             c->keys = k;
     }
@@ -294,7 +279,9 @@ static enum err read_prices(struct reader *r)
 #define ORDER_ROUTES " ORDER BY m.id, c.priority DESC, c.id"
 
 static const char sql_routes[] =
-    "SELECT m.id, c.id, COALESCE(cm.upstream_name, m.name)" FROM_ROUTES WHERE_ROUTES ORDER_ROUTES;
+    "SELECT m.id, c.id, COALESCE(cm.upstream_name, m.name), COALESCE(cm.connect_ms, c.connect_ms),"
+    " COALESCE(cm.first_byte_ms, c.first_byte_ms), COALESCE(cm.between_bytes_ms,"
+    " c.between_bytes_ms), COALESCE(cm.total_ms, c.total_ms)" FROM_ROUTES WHERE_ROUTES ORDER_ROUTES;
 
 static enum err read_routes(struct reader *r)
 {
@@ -314,6 +301,8 @@ static enum err read_routes(struct reader *r)
         route->upstream_name = copy_col(r, s, 2);
         if (!route->upstream_name)
             return ERR_MEMORY;
+        route->timers = (struct catalog_timers){db_col_i64(s, 3), db_col_i64(s, 4),
+                                                db_col_i64(s, 5), db_col_i64(s, 6)};
         route->capability = capability_find(&r->capabilities, route->upstream_name, m->name);
         if (!m->routes_n++)
             m->routes = route;
@@ -381,7 +370,7 @@ static enum err read_overrides(struct reader *r)
 
 static const char sql_seal[] = "UPDATE channel_keys SET secret = ? WHERE id = ? AND secret = ?";
 
-/* What fails here is tried again at the next reading. */
+/* What fails is tried again at the next reading. */
 static void seal_plain(struct reader *r)
 {
     for (size_t i = 0; r->seal_key && i < r->unsealed_n; i++) {
@@ -401,13 +390,25 @@ static void seal_plain(struct reader *r)
     }
 }
 
+static const char sql_forget[] = "UPDATE channel_keys SET probe_at = NULL, probes = 0, "
+                                 "disabled_reason = NULL, disabled_at = NULL"
+                                 " WHERE status = 'enabled' AND probe_at IS NOT NULL";
+
+/* Else it would be tried again when the admin disables it for good. */
+static void forget_probes(struct reader *r)
+{
+    enum err e = r->has_enabled ? db_run(r->conn, sql_forget, NULL, 0, NULL) : ERR_OK;
+    if (e)
+        log_warn("channel_key_probe_not_forgotten", "error=%s", err_name(e));
+}
+
 /* ---- the whole ---- */
 
 static enum err read_tables(struct reader *r)
 {
     enum err e = db_begin_snapshot(r->conn);
     if (!e)
-        e = read_channels(r);
+        e = channel_list_read(r->conn, r->arena, &r->channels, &r->channels_n);
     if (!e)
         e = read_keys(r);
     if (!e)
@@ -472,6 +473,7 @@ enum err snapshot_read(struct db *db, const uint8_t *seal_key, struct snapshot *
     if (!e) {
         alias_bind(&snapshot->catalog.aliases, kept_model, &r);
         seal_plain(&r);
+        forget_probes(&r);
     }
     db_give(db, r.conn);
     if (e) {

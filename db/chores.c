@@ -1,6 +1,7 @@
 #include "db/chores.h"
 
 #include "base/log.h"
+#include "db/attempts.h"
 #include "db/checkpoint.h"
 #include "db/objects.h"
 #include "db/partition.h"
@@ -32,6 +33,7 @@ static const struct chore all[] = {
     {"rollup_all",     86400, false, rollup_run_all     },
     {"retention",      21600, true,  retention_run      },
     {"objects",        3600,  false, objects_run        },
+    {"attempts",       3600,  false, attempts_run       },
 };
 
 #define CHORES_N (sizeof(all) / sizeof(all[0]))

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/fault.h"
+#include "base/jscan.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -17,6 +18,7 @@
 #define MULTIPLIER_SIZE 32
 #define PPM_PER_ONE     INT64_C(1000000000000) /* two multipliers in millionths */
 #define JSON_ID_MAX     24
+#define TRIED_FRAME     64                       /* around the attempts of one row */
 #define WALL_MS_MAX     INT64_C(253402300799999) /* the end of year 9999, where DATETIME ends */
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -42,6 +44,18 @@ static const char sql_insert_usage[] =
     "?, ?, ?, ?, ?, ?, ?, ?)";
 static const char sql_insert_ledger[] =
     "INSERT INTO ledger (account_id, kind, amount, reference) VALUES (?, 'usage', ?, ?)";
+
+/* [{"r": request id, "a": usage_row.tried}]. Whatever is wrong with it must not cost the money. */
+static const char sql_insert_attempts[] =
+    "INSERT IGNORE INTO request_attempts (request_id, n, channel_id, channel_key_id, key_hint,"
+    " status, error, connect_ms, first_byte_ms, total_ms, bytes, created_at)\n"
+    "SELECT t.r, t.n, t.c, NULLIF(t.k, 0), t.h, NULLIF(t.s, 0), t.e, t.ct, IF(t.fb < 0, NULL,"
+    " t.fb), t.t, t.b, '1970-01-01' + INTERVAL t.ms * 1000 MICROSECOND\n"
+    "FROM JSON_TABLE(?, '$[*]' COLUMNS (r CHAR(26) CHARACTER SET ascii PATH '$.r', NESTED PATH"
+    " '$.a[*]' COLUMNS (n INT PATH '$.n', c BIGINT PATH '$.c', k BIGINT PATH '$.k', h VARCHAR(16)"
+    " PATH '$.h', s INT PATH '$.s', e VARCHAR(48) PATH '$.e', ct BIGINT PATH '$.ct', fb BIGINT"
+    " PATH '$.fb', t BIGINT PATH '$.t', b BIGINT PATH '$.b', ms BIGINT PATH '$.at'))) AS t\n"
+    "WHERE t.n > 0";
 
 /* To no less than 0: a lease that was lost must not stop the journal. */
 static const char sql_lower_lease[] =
@@ -159,6 +173,7 @@ struct flush_params {
     char (*references)[REFERENCE_SIZE];
     size_t charged_n; /* accounts whose cost is not 0 */
     struct buf ids;   /* of these, as a JSON array */
+    struct buf tried; /* the attempts of all rows, for sql_insert_attempts; empty: none */
 };
 
 static void params_clear(struct flush_params *p)
@@ -169,6 +184,7 @@ static void params_clear(struct flush_params *p)
     free(p->leases);
     free(p->references);
     buf_clear(&p->ids);
+    buf_clear(&p->tried);
 }
 
 static void print_reference(char dst[REFERENCE_SIZE], const struct usage_flush *f,
@@ -193,6 +209,15 @@ static enum err charge_account(struct flush_params *p, const struct usage_flush 
     return buf_printf(&p->ids, "%c%" PRId64, i ? ',' : '[', a->account_id);
 }
 
+static enum err add_tried(struct buf *b, const struct usage_row *row)
+{
+    struct jvalue v;
+    if (!row->tried[0] || jscan_validate(slice_of(row->tried), &v, NULL))
+        return ERR_OK;
+    return buf_printf(b, "%s{\"r\":\"%s\",\"a\":%s}", b->n ? "," : "[", row->request_id,
+                      row->tried);
+}
+
 static enum err params_init(struct flush_params *p, const struct usage_flush *f)
 {
     *p = (struct flush_params){
@@ -203,6 +228,7 @@ static enum err params_init(struct flush_params *p, const struct usage_flush *f)
         .references = calloc(f->accounts_n + 1, sizeof(*p->references)),
     };
     buf_init(&p->ids, JSON_ID_MAX * (f->accounts_n + 1));
+    buf_init(&p->tried, (USAGE_TRIED_MAX + TRIED_FRAME) * (f->rows_n + 1));
     if (!p->rows || !p->usage || !p->ledger || !p->leases || !p->references)
         return ERR_MEMORY;
     for (size_t i = 0; i < f->rows_n; i++) {
@@ -210,6 +236,10 @@ static enum err params_init(struct flush_params *p, const struct usage_flush *f)
         usage_values(p->usage + i * USAGE_COLUMNS, &p->rows[i], f->process);
     }
     enum err e = ERR_OK;
+    for (size_t i = 0; !e && i < f->rows_n; i++)
+        e = add_tried(&p->tried, &f->rows[i]);
+    if (!e && p->tried.n)
+        e = buf_append_z(&p->tried, "]");
     for (size_t i = 0; !e && i < f->accounts_n; i++) {
         if (f->accounts[i].cost_nusd)
             e = charge_account(p, f, &f->accounts[i]);
@@ -303,6 +333,10 @@ static enum err flush_fn(struct db_conn *c, void *arg)
         return e;
     if (f->rows_n)
         e = db_run_bulk(c, sql_insert_usage, p->usage, USAGE_COLUMNS, f->rows_n);
+    if (!e && p->tried.n) {
+        struct db_value tried = DB_STR(buf_slice(&p->tried));
+        e = db_run(c, sql_insert_attempts, &tried, 1, NULL);
+    }
     if (!e && p->charged_n)
         e = db_run_bulk(c, sql_insert_ledger, p->ledger, LEDGER_COLUMNS, p->charged_n);
     if (!e && p->charged_n)

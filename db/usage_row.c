@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 #define CRC_CHARS  8
@@ -81,15 +82,17 @@ static const struct field fields[] = {
     I64(channel_cost_nusd),
     TEXT(usage_method),
     TEXT(service_tier),
+    TEXT(tried),
 };
 
 #define FIELDS_N     (sizeof(fields) / sizeof(fields[0]))
-#define FIELDS_NEW_N 3
+#define FIELDS_NEW_N 4
 
 _Static_assert(sizeof(int) == sizeof(enum usage_status), "status is read and written as an int");
 
 /* What is left out, first this, then this as well, when hostile texts full of escapes would not fit. Nothing that money depends on. */
-static const size_t expendable[] = {offsetof(struct usage_row, upstream_request_id),
+static const size_t expendable[] = {offsetof(struct usage_row, tried),
+                                    offsetof(struct usage_row, upstream_request_id),
                                     offsetof(struct usage_row, price_lines)};
 #define EXPENDABLE_N (sizeof(expendable) / sizeof(expendable[0]))
 
@@ -99,6 +102,38 @@ const char *usage_status_name(enum usage_status s)
 {
     assert((unsigned)s < sizeof(status_names) / sizeof(status_names[0]));
     return status_names[s];
+}
+
+/* The text of a string of JSON, without what would have to be escaped. */
+static void copy_plain(char *dst, size_t size, const char *z)
+{
+    size_t n = 0;
+    for (; *z && n < size - 1; z++) {
+        if (*z >= ' ' && *z <= '~' && *z != '"' && *z != '\\')
+            dst[n++] = *z;
+    }
+    dst[n] = '\0';
+}
+
+bool usage_row_add_attempt(struct usage_row *row, const struct usage_attempt *a)
+{
+    char hint[17], error[49];
+    size_t used = strlen(row->tried), at = used ? used - 1 : 0; /* over the bracket */
+    copy_plain(hint, sizeof(hint), a->key_hint);
+    copy_plain(error, sizeof(error), a->error);
+    int n = snprintf(row->tried + at, sizeof(row->tried) - at,
+                     "%s{\"n\":%d,\"c\":%lld,\"k\":%lld,\"h\":\"%s\",\"s\":%d,\"e\":\"%s\","
+                     "\"ct\":%lld,\"fb\":%lld,\"t\":%lld,\"b\":%lld,\"at\":%lld}]",
+                     used ? "," : "[", a->n, (long long)a->channel_id, (long long)a->channel_key_id,
+                     hint, a->status, error, (long long)a->connect_ms, (long long)a->first_byte_ms,
+                     (long long)a->total_ms, (long long)a->bytes, (long long)a->created_wall_ms);
+    if (n > 0 && (size_t)n < sizeof(row->tried) - at)
+        return true;
+    if (used)
+        memcpy(row->tried + at, "]", 2);
+    else
+        row->tried[0] = '\0';
+    return false;
 }
 
 /* ---- encoding; every put returns the next free place, or NULL when it does not fit ---- */

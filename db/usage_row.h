@@ -14,6 +14,8 @@
 #define USAGE_ROW_LINE_MAX                                                                         \
     2048 /* bytes of an encoded line, newline included: journal room is reserved by it */
 
+#define USAGE_TRIED_MAX 768 /* bytes of usage_row.tried, NUL included: four attempts or more */
+
 enum usage_status { USAGE_OK, USAGE_ERROR, USAGE_CUT, USAGE_CLIENT_GONE, USAGE_INTERRUPTED };
 
 struct usage_row {
@@ -48,7 +50,22 @@ struct usage_row {
     int64_t channel_cost_nusd; /* -1: NULL */
     char usage_method[17];     /* "": NULL */
     char service_tier[25];     /* "": NULL */
+    /* rows of request_attempts: a JSON array of objects (see sql_insert_attempts); "": none. Left out of a line that has no room for it. */
+    char tried[USAGE_TRIED_MAX];
 };
+
+/* An attempt that did not win. */
+struct usage_attempt {
+    int n; /* from 1 */
+    int64_t channel_id, channel_key_id;
+    const char *key_hint, *error; /* words of ours: no quotes or control characters in them */
+    int status;                   /* 0: none came */
+    int64_t connect_ms, first_byte_ms, total_ms, bytes; /* first_byte_ms -1: none */
+    int64_t created_wall_ms;
+};
+
+/* usage_row_add_attempt - false: there is no room for one more, it is left out. */
+bool usage_row_add_attempt(struct usage_row *row, const struct usage_attempt *a);
 
 /* usage_status_name - the word of usage_log.status. */
 const char *usage_status_name(enum usage_status s);

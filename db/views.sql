@@ -54,6 +54,10 @@ SELECT 'channel without key', c.name, 'INSERT INTO channel_keys, or disable the 
 FROM channels c
 WHERE c.status = 'enabled' AND NOT EXISTS (SELECT 1 FROM channel_keys k WHERE k.channel_id = c.id AND k.status = 'enabled')
 UNION ALL
+SELECT 'provider key refused', CONCAT('channel_keys ', k.id, ' of ', c.name), CONCAT(k.disabled_reason, ' since ', k.disabled_at, '; tried again at ', k.probe_at, '. Mend it at the provider, or UPDATE secret and status')
+FROM channel_keys k JOIN channels c ON c.id = k.channel_id
+WHERE k.status = 'disabled' AND k.probe_at IS NOT NULL
+UNION ALL
 SELECT 'channel without model', c.name, 'INSERT INTO channel_models, or disable the channel'
 FROM channels c
 WHERE c.status = 'enabled' AND NOT EXISTS (SELECT 1 FROM channel_models cm WHERE cm.channel_id = c.id AND cm.status = 'enabled')
@@ -86,6 +90,28 @@ UNION ALL
 SELECT 'upkeep is late', t.name, CONCAT('run aipassctl upkeep from cron, for partition and retention as the user who may change tables. Its last outcome: ', t.outcome)
 FROM upkeep t
 WHERE t.due_at < UTC_TIMESTAMP(3) - INTERVAL 1 DAY;
+
+-- How channels did in the last hour, model by model: requests that they answered, attempts that did not win there, and the state of their keys.
+CREATE OR REPLACE SQL SECURITY INVOKER VIEW v_channel_health AS
+SELECT c.id AS channel_id, c.name AS channel, c.status, m.name AS model, cm.status AS model_status,
+  COALESCE(u.answered, 0) AS answered, COALESCE(u.cut, 0) AS cut, COALESCE(t.lost, 0) AS lost,
+  ROUND(100 * COALESCE(t.lost, 0) / NULLIF(COALESCE(u.answered, 0) + COALESCE(t.lost, 0), 0), 1) AS lost_percent, u.first_byte_ms, t.last_error, t.last_lost_at,
+  COALESCE(k.usable, 0) AS keys_usable, COALESCE(k.refused, 0) AS keys_refused, k.reason AS refused_because, k.probe_at AS next_probe_at
+FROM channels c
+LEFT JOIN channel_models cm ON cm.channel_id = c.id
+LEFT JOIN models m ON m.id = cm.model_id
+LEFT JOIN (
+  SELECT x.channel_id, x.model, SUM(x.status = 'ok') AS answered, SUM(x.status = 'cut') AS cut, ROUND(AVG(CASE WHEN x.status = 'ok' THEN x.first_byte_ms END)) AS first_byte_ms
+  FROM usage_log x WHERE x.created_at > UTC_TIMESTAMP(3) - INTERVAL 1 HOUR GROUP BY x.channel_id, x.model) u ON u.channel_id = c.id AND u.model = m.name
+LEFT JOIN (
+  SELECT a.channel_id, x.model, COUNT(*) AS lost, SUBSTRING_INDEX(GROUP_CONCAT(CONCAT_WS(' ', a.error, a.status) ORDER BY a.request_id DESC, a.n DESC), ',', 1) AS last_error,
+    MAX(a.created_at) AS last_lost_at
+  FROM request_attempts a JOIN usage_log x ON x.request_id = a.request_id
+  WHERE a.created_at > UTC_TIMESTAMP(3) - INTERVAL 1 HOUR GROUP BY a.channel_id, x.model) t ON t.channel_id = c.id AND t.model = m.name
+LEFT JOIN (
+  SELECT x.channel_id, SUM(x.status = 'enabled' AND (x.cooldown_until IS NULL OR x.cooldown_until <= UTC_TIMESTAMP(3))) AS usable,
+    SUM(x.status = 'disabled' AND x.probe_at IS NOT NULL) AS refused, MAX(CASE WHEN x.probe_at IS NOT NULL THEN x.disabled_reason END) AS reason, MIN(x.probe_at) AS probe_at
+  FROM channel_keys x GROUP BY x.channel_id) k ON k.channel_id = c.id;
 
 -- Each request's cost computed again from its price lines, to the last digit: cost + shortfall = recomputed, channel_cost = recomputed_channel.
 -- Where the least price of a request was charged, its line alone has an amount. count * amount * (1000000 / per) is millionths of a USD, so that

@@ -31,11 +31,11 @@ INSERT IGNORE INTO prices (model_id, unit, amount, valid_from)
         UNION ALL SELECT 'gemini-2.5-pro',    'output_token',       10) p ON p.model = m.name;
 
 -- One channel for each wire format that the demo provider speaks; each model is at the provider whose format it was made for.
-INSERT INTO channels (name, provider, format, base_url, note) VALUES
-  ('demo',           'demo', 'openai-chat', @provider_url, 'made-up answers, free'),
-  ('demo-anthropic', 'demo', 'anthropic',   @provider_url, 'made-up answers, free'),
-  ('demo-gemini',    'demo', 'gemini',      @provider_url, 'made-up answers, free')
-  ON DUPLICATE KEY UPDATE base_url = @provider_url;
+INSERT INTO channels (name, provider, format, base_url, allow_private, note) VALUES
+  ('demo',           'demo', 'openai-chat', @provider_url, TRUE, 'made-up answers, free'),
+  ('demo-anthropic', 'demo', 'anthropic',   @provider_url, TRUE, 'made-up answers, free'),
+  ('demo-gemini',    'demo', 'gemini',      @provider_url, TRUE, 'made-up answers, free')
+  ON DUPLICATE KEY UPDATE base_url = @provider_url, allow_private = TRUE;
 
 INSERT INTO channel_keys (channel_id, secret)
   SELECT c.id, 'demo-provider-key' FROM channels c

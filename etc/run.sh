@@ -54,9 +54,11 @@ demo_sql() {
 
 # provider_sql KEY - a real channel that is preferred to the demo provider. The key is replaced, not added to.
 provider_sql() {
+    local private=FALSE
+    [ -z "${PROVIDER_OPENAI_BASE_URL:-}" ] || private=TRUE
     cat <<SQL
-INSERT INTO channels (name, provider, base_url, priority) VALUES ('openai', 'openai', $(sql_text "$PROVIDER_BASE"), 10)
-  ON DUPLICATE KEY UPDATE base_url = VALUES(base_url), status = 'enabled';
+INSERT INTO channels (name, provider, base_url, priority, allow_private) VALUES ('openai', 'openai', $(sql_text "$PROVIDER_BASE"), 10, $private)
+  ON DUPLICATE KEY UPDATE base_url = VALUES(base_url), status = 'enabled', allow_private = VALUES(allow_private);
 DELETE FROM channel_keys WHERE channel_id = (SELECT id FROM channels WHERE name = 'openai');
 INSERT INTO channel_keys (channel_id, secret) SELECT id, $(sql_text "$1") FROM channels WHERE name = 'openai';
 INSERT IGNORE INTO channel_models (channel_id, model_id)

@@ -9,6 +9,8 @@
 #include "handlers/routes.h"
 #include "handlers/throttle.h"
 #include "handlers/upkeep.h"
+#include "upstream/breaker.h"
+#include "upstream/channel_load.h"
 
 #include <getopt.h>
 #include <malloc.h>
@@ -122,12 +124,26 @@ static void prepare_process(void)
 static void app_clear(struct app *app)
 {
     throttle_free(app->redeem_failures);
+    load_free(app->loads);
+    breaker_free(app->breakers);
     transfer_pool_free(app->transfers);
     limits_free(app->limits);
     money_free(app->money);
     catalog_store_free(app->catalogs);
     key_cache_free(app->keys);
     db_free(app->db);
+}
+
+static struct breaker_set *breakers_of(const struct config *config)
+{
+    return breaker_new(&(struct breaker_settings){
+        .failures = config->breaker_failures,
+        .rate_percent = config->breaker_rate_percent,
+        .rate_min = config->breaker_rate_requests,
+        .window_ms = config->breaker_window_ms,
+        .open_ms = config->breaker_open_ms,
+        .open_max_ms = config->breaker_open_max_ms,
+    });
 }
 
 static enum err app_fill(struct app *app, const struct config *config, atomic_bool *is_stopping,
@@ -144,8 +160,11 @@ static enum err app_fill(struct app *app, const struct config *config, atomic_bo
         app->limits = limits_new(app->db, config, app->money, !is_fastcgi);
     app->transfers = transfer_pool_new(config);
     app->redeem_failures = throttle_new(REDEEM_FAILURES_MAX);
+    app->breakers = breakers_of(config);
+    app->loads = load_new();
     if (app->keys == NULL || app->catalogs == NULL || app->limits == NULL ||
-        app->transfers == NULL || app->redeem_failures == NULL) {
+        app->transfers == NULL || app->redeem_failures == NULL || app->breakers == NULL ||
+        app->loads == NULL) {
         app_clear(app);
         return ERR_MEMORY;
     }

@@ -14,6 +14,8 @@
 
 struct upkeep;
 struct throttle;
+struct breaker_set;
+struct load_table;
 
 struct app {
     const struct config *config;
@@ -23,6 +25,8 @@ struct app {
     struct money *money;
     struct limits *limits;
     struct transfer_pool *transfers;
+    struct breaker_set *breakers;
+    struct load_table *loads;
     struct throttle *redeem_failures; /* by account */
     struct upkeep *upkeep;            /* NULL in CGI mode */
     atomic_bool *is_stopping;         /* drain_timeout is over: running exchanges end now */

@@ -5,13 +5,16 @@
 #include "base/amount.h"
 #include "fcgi/response.h"
 #include "handlers/model_capability.h"
-#include "handlers/passed_headers.h"
+#include "handlers/outgoing.h"
+#include "handlers/refusal.h"
 #include "handlers/upkeep.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 #define DROPPED_MAX    ((size_t)1024)     /* of x-aipass-dropped */
+#define OPENING_MAX    ((size_t)64 << 10) /* more of it is not held back */
+#define OPENING_MS     1000
 #define ERROR_BODY_MAX ((size_t)64 << 10) /* more of a provider's error body is not read */
 
 /* The answer comes as events, whatever the client wants. */
@@ -57,21 +60,49 @@ static void begin_stream(struct attempt *a)
     response_header_z(req, "x-accel-buffering", "no");
 }
 
+/* What was held back goes out now, and nothing is any more. */
+static enum err release_opening(struct attempt *a)
+{
+    enum err e = ERR_OK;
+    a->spec.ping_ms = a->answer->app->config->ping_ms;
+    if (a->opening.n > 0)
+        e = response_write(a->answer->req, buf_slice(&a->opening));
+    buf_clear(&a->opening);
+    return e;
+}
+
 static enum err send(struct attempt *a, struct slice bytes)
 {
     struct answer *answer = a->answer;
-    if (answer->gone_since_ms != 0 || bytes.n == 0)
+    if (answer->gone_since_ms != 0 || (bytes.n == 0 && a->opening.n == 0))
         return ERR_OK; /* drained for its usage only */
     begin_stream(a);
     if (!answer->is_begun) {
         answer->is_begun = true;
+        answer->begun(answer);
         answer->bill->row.first_byte_ms = clock_mono_ms() - answer->req->started_ms;
         /* An answer below 400 has begun: all of it was sent. A translation reads names from it. */
         if (a->translation == NULL && !answer->format->echoes_request)
             request_drop_body(answer->req);
     }
     a->is_written = true;
-    return response_write(answer->req, bytes);
+    if (a->opening.n > 0) {
+        enum err e = release_opening(a);
+        if (e != ERR_OK)
+            return e;
+    }
+    return bytes.n > 0 ? response_write(answer->req, bytes) : ERR_OK;
+}
+
+/* False: it is for the client now. */
+static bool hold_opening(struct attempt *a, struct slice bytes)
+{
+    if (a->answer->is_begun || a->reader.has_content ||
+        buf_append_slice(&a->opening, bytes) != ERR_OK)
+        return false;
+    if (a->spec.ping_ms > OPENING_MS)
+        a->spec.ping_ms = OPENING_MS;
+    return true;
 }
 
 static enum err on_head(void *ctx, const struct transfer_head *head)
@@ -81,6 +112,7 @@ static enum err on_head(void *ctx, const struct transfer_head *head)
     a->status = head->status;
     a->is_sse = slice_starts_ci(head->content_type, "text/event-stream");
     a->retry_after_ms = head->retry_after_ms;
+    a->reset_ms = head->reset_ms;
     slice_copy_z(row->upstream_request_id, sizeof(row->upstream_request_id), head->request_id);
     return reconcile_form(a);
 }
@@ -110,7 +142,7 @@ static enum err on_event(void *ctx, const struct sse_event *event)
     switch (a->reader.ops->read_event(&a->reader, event)) {
     case EVENT_FORWARD: {
         struct slice out = a->reader.replacement.p != NULL ? a->reader.replacement : event->raw;
-        enum err e = send(a, out);
+        enum err e = hold_opening(a, out) ? ERR_OK : send(a, out);
         return e != ERR_OK ? e : bill_follow(a->answer->bill, &a->reader);
     }
     case EVENT_WITHHOLD:
@@ -161,6 +193,10 @@ static enum err on_ping(void *ctx)
     struct request *req = a->answer->req;
     if (a->answer->gone_since_ms != 0 || a->reader.is_ended)
         return ERR_OK;
+    if (a->opening.n > 0) { /* it has waited for content long enough */
+        enum err sent = send(a, (struct slice){NULL, 0});
+        return sent != ERR_OK ? sent : flush_written(a);
+    }
     begin_stream(a);
     enum err e = response_write(req, a->answer->format->ping);
     return e != ERR_OK ? e : response_flush(req);
@@ -190,11 +226,6 @@ static bool is_stopping(void *ctx)
 
 static const struct transfer_ops ops = {on_head, on_body, on_ping};
 static const struct transfer_ops ops_without_pings = {on_head, on_body, NULL};
-
-static int64_t or_default(int64_t own_ms, int64_t default_ms)
-{
-    return own_ms > 0 ? own_ms : default_ms;
-}
 
 static enum err fill_edits(const struct attempt *a, struct format_target *target)
 {
@@ -258,48 +289,33 @@ static enum err write_body(struct attempt *a, struct splice *body)
     return e == ERR_OK ? tell_drops(answer->req, translation_drops(a->translation)) : e;
 }
 
-static void fill_timers(const struct attempt *a, struct transfer_spec *spec)
-{
-    const struct config *config = a->answer->app->config;
-    const struct catalog_channel *channel = a->route->channel;
-    bool is_stream = a->answer->in->is_stream;
-    spec->connect_ms = or_default(channel->connect_ms, config->connect_ms);
-    spec->first_byte_ms = or_default(channel->first_byte_ms, is_stream
-                                                                 ? config->first_byte_stream_ms
-                                                                 : config->first_byte_whole_ms);
-    spec->between_bytes_ms = or_default(channel->between_bytes_ms, config->between_bytes_ms);
-    spec->total_ms = or_default(channel->total_ms, config->total_ms);
-    spec->ping_ms = is_stream ? config->ping_ms : 0;
-}
-
-static enum err fill_spec(struct attempt *a, struct splice *body, struct transfer_spec *spec)
+static enum err fill_spec(struct attempt *a, struct splice *body)
 {
     const struct answer *answer = a->answer;
-    const struct catalog_channel *channel = a->route->channel;
-    struct arena *arena = answer->req->arena;
+    struct transfer_spec *spec = &a->spec;
     bool is_stream = answer->in->is_stream;
     enum err e = write_body(a, body);
     if (e != ERR_OK)
         return e;
-    const char *path = a->provider_format->path(arena, a->route->upstream_name, answer->in);
-    if (path == NULL)
-        return ERR_MEMORY;
-    *spec = (struct transfer_spec){
-        .url = arena_printf(arena, "%s%s", channel->base_url, path),
-        .body = body,
-        .reuse_key = (uint64_t)channel->id,
-        /* Whether the client of a whole answer has left cannot be told from every web server: it is finished and billed. */
-        .gone_fd = is_stream ? request_gone_fd(answer->req) : -1,
-        .is_gone = is_gone,
-        .is_stopping = is_stopping,
-        .ops = is_stream ? &ops : &ops_without_pings,
-        .ctx = a,
+    struct outgoing o = {
+        .req = answer->req,
+        .route = a->route,
+        .key = a->key,
+        .format = a->provider_format,
+        .path = a->provider_format->path(answer->req->arena, a->route->upstream_name, answer->in),
+        .is_stream = is_stream,
+        .forwards = a->provider_format == answer->format,
     };
-    fill_timers(a, spec);
-    if (spec->url == NULL)
-        return ERR_MEMORY;
-    return passed_headers_add(answer->req, a->provider_format, a->key->secret,
-                              a->provider_format == answer->format, is_stream, spec);
+    e = outgoing_fill(&o, spec);
+    spec->body = body;
+    /* Whether the client of a whole answer has left cannot be told from every web server: it is finished and billed. */
+    if (is_stream)
+        spec->gone_fd = request_gone_fd(answer->req);
+    spec->is_gone = is_gone;
+    spec->is_stopping = is_stopping;
+    spec->ops = is_stream ? &ops : &ops_without_pings;
+    spec->ctx = a;
+    return e;
 }
 
 /* The end of the bytes of a stream. A finish reason without the end mark is completed; anything less is no answer. */
@@ -327,24 +343,6 @@ static enum err finish_stream(struct attempt *a, enum err e)
     }
 }
 
-/* What a provider's status means: the request's fault is passed on, the credential's and the provider's own are not the client's. */
-static enum err error_of_status(int status)
-{
-    switch (status) {
-    case 401:
-    case 402:
-    case 403:
-        return ERR_UP_AUTH;
-    case 408:
-    case 409:
-        return ERR_UP_STATUS;
-    case 429:
-        return ERR_UP_RATE;
-    default:
-        return status >= 400 && status < 500 ? ERR_UP_REJECTED : ERR_UP_STATUS;
-    }
-}
-
 static enum err finish(struct attempt *a, enum err e)
 {
     if (is_streaming(a))
@@ -353,7 +351,9 @@ static enum err finish(struct attempt *a, enum err e)
         return e;
     if (a->status != 200) {
         a->reader.ops->read_error(&a->reader, buf_slice(&a->whole));
-        return error_of_status(a->status);
+        if (a->retry_after_ms < 0)
+            a->retry_after_ms = refusal_retry_ms(buf_slice(&a->whole));
+        return refusal_error(a->route->channel, a->status, buf_slice(&a->whole));
     }
     e = a->reader.ops->read_whole(&a->reader, buf_slice(&a->whole), &a->body);
     if (e == ERR_OK)
@@ -402,20 +402,23 @@ enum err attempt_run(struct attempt *a, struct slice *body)
     struct answer *answer = a->answer;
     const struct config *config = answer->app->config;
     buf_init(&a->whole, (size_t)config->answer_max_bytes);
+    buf_init(&a->opening, OPENING_MAX);
     sse_init(&a->sse, (size_t)config->event_max_bytes);
     a->retry_after_ms = -1;
+    a->reset_ms = -1;
+    a->started_wall_ms = clock_wall_ms();
     a->provider_format = format_find(a->route->channel->format);
     enum err e = reader_init(&a->reader, answer->format, answer->in, answer->req->arena);
     if (e != ERR_OK)
         return e;
     fill_reader(a);
     struct splice splice;
-    struct transfer_spec spec;
-    e = fill_spec(a, &splice, &spec);
+    e = fill_spec(a, &splice);
     if (e != ERR_OK)
         return e;
     note_attempt(a);
-    e = transfer_run(answer->app->transfers, &spec, &a->result);
+    a->is_asked = true;
+    e = transfer_run(answer->app->transfers, &a->spec, &a->result);
     e = finish(a, e);
     *body = a->body;
     if (e != ERR_OK)
@@ -425,11 +428,33 @@ enum err attempt_run(struct attempt *a, struct slice *body)
     return e;
 }
 
+void attempt_note(const struct attempt *a, enum err e)
+{
+    const struct transfer_result *r = &a->result;
+    struct usage_row *row = &a->answer->bill->row;
+    if (a->is_asked)
+        usage_row_add_attempt(
+            row, &(struct usage_attempt){
+                     .n = row->attempts,
+                     .channel_id = a->route->channel->id,
+                     .channel_key_id = a->key->id,
+                     .key_hint = a->key->hint,
+                     .status = a->status,
+                     .error = err_name(e),
+                     .connect_ms = r->connect_us / 1000,
+                     .first_byte_ms = r->first_byte_us < 0 ? -1 : r->first_byte_us / 1000,
+                     .total_ms = r->total_us / 1000,
+                     .bytes = r->body_bytes,
+                     .created_wall_ms = a->started_wall_ms,
+                 });
+}
+
 void attempt_clear(struct attempt *a)
 {
     if (a->translation != NULL)
         translation_clear(a->translation);
     reader_clear(&a->reader);
     sse_clear(&a->sse);
+    buf_clear(&a->opening);
     buf_clear(&a->whole);
 }

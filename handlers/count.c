@@ -2,6 +2,7 @@
 
 #include "base/jscan.h"
 #include "fcgi/response.h"
+#include "handlers/admit.h"
 #include "handlers/forward.h"
 #include "handlers/relay.h"
 #include "upstream/splice.h"
@@ -49,7 +50,8 @@ void count_messages(struct request *req)
     struct forward_spec spec = {.format = &format_anthropic,
                                 .method = "POST",
                                 .path = "/messages/count_tokens",
-                                .model = read.model};
+                                .model = read.model,
+                                .group_id = admit_key(req)->group_id};
     if (!forward_find(read.catalog, &spec, &route, &key)) {
         answer_estimate(req, read.model, &read.in, "input_tokens");
         return;
@@ -81,8 +83,11 @@ void count_contents(struct request *req)
     call.body = contents_of(req->body, &is_whole);
     if (relay_read_request(req, &format_gemini, &call, &read) != ERR_OK)
         return;
-    struct forward_spec spec = {
-        .format = &format_gemini, .method = "POST", .model = read.model, .body = req->body};
+    struct forward_spec spec = {.format = &format_gemini,
+                                .method = "POST",
+                                .model = read.model,
+                                .group_id = admit_key(req)->group_id,
+                                .body = req->body};
     /* The inner request names its model once more, as the provider knows it: estimated. */
     if (!is_whole || !forward_find(read.catalog, &spec, &route, &key)) {
         answer_estimate(req, read.model, &read.in, "totalTokens");

@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "fcgi/response.h"
 #include "handlers/app.h"
-#include "handlers/passed_headers.h"
+#include "handlers/outgoing.h"
 
 #include <string.h>
 
@@ -42,16 +42,20 @@ static const struct transfer_ops ops = {on_head, on_body, NULL};
 static bool is_wanted(const struct forward_spec *spec, const struct catalog_route *route)
 {
     return format_find(route->channel->format) == spec->format &&
-           (spec->pin.channel_id == 0 || route->channel->id == spec->pin.channel_id);
+           (spec->pin.channel_id != 0 ? route->channel->id == spec->pin.channel_id
+                                      : channel_admits(route->channel, spec->group_id));
 }
 
 static const struct catalog_channel_key *pick_key(const struct catalog_channel *channel,
                                                   int64_t key_id)
 {
-    for (size_t i = 0; i < channel->keys_n; i++)
-        if (channel->keys[i].id == key_id)
-            return &channel->keys[i];
-    return key_id == 0 && channel->keys_n > 0 ? &channel->keys[0] : NULL;
+    int64_t now_ms = clock_mono_ms();
+    for (size_t i = 0; i < channel->keys_n; i++) {
+        const struct catalog_channel_key *k = &channel->keys[i];
+        if (key_id != 0 ? k->id == key_id : !k->is_disabled && k->ready_ms <= now_ms)
+            return k;
+    }
+    return NULL;
 }
 
 bool forward_find(const struct catalog *c, const struct forward_spec *spec,
@@ -77,24 +81,18 @@ static enum err fill(struct forward *f, const struct forward_spec *spec,
                      const struct catalog_route *route, const struct catalog_channel_key *key,
                      struct transfer_spec *out)
 {
-    const struct config *config = app_of(f->req)->config;
-    struct arena *arena = f->req->arena;
-    *out = (struct transfer_spec){
-        .url = arena_printf(arena, "%s%s", route->channel->base_url, spec->path),
-        .method = spec->method,
-        .reuse_key = (uint64_t)route->channel->id,
-        .connect_ms = config->connect_ms,
-        .first_byte_ms = config->first_byte_whole_ms,
-        .between_bytes_ms = config->between_bytes_ms,
-        .total_ms = config->total_ms,
-        .gone_fd = -1,
-        .is_gone = is_gone,
-        .ops = &ops,
-        .ctx = f,
-    };
-    if (out->url == NULL)
-        return ERR_MEMORY;
-    return passed_headers_add(f->req, spec->format, key->secret, true, false, out);
+    struct outgoing o = {.req = f->req,
+                         .route = route,
+                         .key = key,
+                         .format = spec->format,
+                         .path = spec->path,
+                         .forwards = true};
+    enum err e = outgoing_fill(&o, out);
+    out->method = spec->method;
+    out->is_gone = is_gone;
+    out->ops = &ops;
+    out->ctx = f;
+    return e;
 }
 
 /* What the provider says of its own credential is not for the client. */

@@ -11,6 +11,7 @@ struct forward_spec {
     const char *path;                  /* behind the channel's base URL; no '?key=' in it */
     const struct catalog_model *model; /* its channels; NULL: the pin alone decides */
     struct relay_pin pin;              /* zeros: any */
+    int64_t group_id;                  /* whose channels, without a pin */
     struct slice body;                 /* p NULL: none */
 };
 

@@ -1,24 +1,17 @@
 #include "handlers/relay.h"
 
-#include "base/hash.h"
 #include "fcgi/response.h"
 #include "handlers/admit.h"
 #include "handlers/attempt.h"
 #include "handlers/bill.h"
+#include "handlers/choice.h"
 #include "handlers/errors.h"
 #include "handlers/upkeep.h"
 #include "upstream/fetch.h"
-#include "upstream/select.h"
 
-#include <assert.h>
+#include <stddef.h>
 
 #define STREAM_ERROR_MAX 4096
-
-/* What a candidate of the same index stands for. */
-struct target {
-    const struct catalog_route *route;
-    const struct catalog_channel_key *key;
-};
 
 struct relay {
     struct answer answer;
@@ -26,9 +19,8 @@ struct relay {
     struct rate rate;
     struct relay_read read;
     struct relay_pin pin;
-    struct candidate *candidates;
-    struct target *targets;
-    size_t candidates_n;
+    struct choice choice;
+    bool is_idle; /* it ended while no attempt was running */
 };
 
 struct catalog_hold {
@@ -88,54 +80,6 @@ enum err relay_read_request(struct request *req, const struct format *format,
         return request_fail(req, ERR_FORBIDDEN, "model", "This API key may not use the model `%s`.",
                             out->model->name);
     return ERR_OK;
-}
-
-/* A call with a verb of its own has no meaning elsewhere, nor has what a provider keeps. */
-static bool can_carry(const struct relay *r, const struct catalog_channel *channel)
-{
-    const struct format *client = r->answer.format;
-    const struct format *provider = format_find(channel->format);
-    bool is_bound = r->pin.channel_id != 0 || r->read.in.verb != NULL;
-    if (r->pin.channel_id != 0 && channel->id != r->pin.channel_id)
-        return false;
-    if (provider == client)
-        return true;
-    return provider != NULL && provider->encode_request != NULL && !is_bound;
-}
-
-/* Every enabled channel whose format the request can be carried to, with each of its keys. */
-static enum err list_candidates(struct relay *r)
-{
-    const struct catalog_model *model = r->answer.model;
-    size_t n = 0;
-    for (size_t i = 0; i < model->routes_n; i++)
-        n += model->routes[i].channel->keys_n;
-    if (n > SELECT_CANDIDATES_MAX)
-        n = SELECT_CANDIDATES_MAX;
-    r->candidates = arena_alloc(r->answer.req->arena, n * sizeof(*r->candidates) + 1);
-    r->targets = arena_alloc(r->answer.req->arena, n * sizeof(*r->targets) + 1);
-    if (r->candidates == NULL || r->targets == NULL)
-        return ERR_MEMORY;
-    for (size_t i = 0; i < model->routes_n; i++) {
-        const struct catalog_route *route = &model->routes[i];
-        const struct catalog_channel *channel = route->channel;
-        if (!can_carry(r, channel))
-            continue;
-        for (size_t k = 0; k < channel->keys_n && r->candidates_n < n; k++) {
-            const struct catalog_channel_key *key = &channel->keys[k];
-            if (r->pin.key_id != 0 && key->id != r->pin.key_id)
-                continue;
-            r->targets[r->candidates_n] = (struct target){route, key};
-            r->candidates[r->candidates_n++] = (struct candidate){
-                .channel_id = channel->id,
-                .key_id = key->id,
-                .priority = channel->priority,
-                .weight = channel->weight,
-                .key_weight = key->weight,
-            };
-        }
-    }
-    return r->candidates_n > 0 ? ERR_OK : ERR_NO_CHANNEL;
 }
 
 /* No channel will do, and why: a call of one format, or one that goes on from what a provider keeps,
@@ -227,7 +171,7 @@ static void conclude(struct relay *r, struct attempt *a, enum err e, struct slic
     struct request *req = r->answer.req;
     enum usage_status status = status_of(r, e);
     /* A failure before the first byte costs nothing; a client that left had the prompt read and the answer begun. */
-    bool is_charged = status != USAGE_ERROR;
+    bool is_charged = status != USAGE_ERROR && !r->is_idle;
     if (e == ERR_OK && !r->answer.in->is_stream)
         r->bill.row.http_status = 200;
     else if (e == ERR_UP_REJECTED)
@@ -243,38 +187,58 @@ static void conclude(struct relay *r, struct attempt *a, enum err e, struct slic
     }
 }
 
-/* A credential or rate fault is that of one provider key; any other is the channel's with all its keys. */
-static void mark_tried(struct relay *r, size_t pick, enum err e)
+/* Whether another channel may do better, or this one later. */
+static bool may_go_on(const struct answer *answer, const struct attempt *a, enum err e)
 {
-    bool is_key_fault = e == ERR_UP_AUTH || e == ERR_UP_RATE;
-    for (size_t i = 0; i < r->candidates_n; i++)
-        if (i == pick ||
-            (!is_key_fault && r->candidates[i].channel_id == r->candidates[pick].channel_id))
-            r->candidates[i].is_tried = true;
+    if (answer->is_begun || answer->gone_since_ms != 0)
+        return false; /* nobody waits for another channel's answer once the client has left */
+    if (clock_mono_ms() - answer->req->started_ms >= answer->app->config->total_ms)
+        return false;
+    /* A model that one channel does not know may be known to another. */
+    bool is_unknown = e == ERR_UP_REJECTED && a->status == 404;
+    return err_info(e)->try_elsewhere || e == ERR_BAD_REQUEST || is_unknown;
+}
+
+/* Nothing was asked: why. */
+static enum err why_none(const struct relay *r, enum err e)
+{
+    return e == ERR_NO_CHANNEL && r->choice.is_limited ? ERR_UP_RATE : e;
 }
 
 static void try_channels(struct relay *r)
 {
     struct answer *answer = &r->answer;
-    uint64_t affinity = hash_64(r->read.in.affinity, (uint64_t)admit_key(answer->req)->account_id);
-    struct attempt a = {0};
+    struct attempt a = {.retry_after_ms = -1};
     struct slice body = {NULL, 0};
+    struct target *target;
     enum err e = ERR_NO_CHANNEL;
     for (int64_t i = 0; i < answer->app->config->attempts_max; i++) {
-        size_t pick = select_next(r->candidates, r->candidates_n, affinity);
-        if (pick == SELECT_NONE)
+        enum err taken = choice_take(&r->choice, &target);
+        if (taken != ERR_OK) {
+            r->is_idle = true;
+            e = i == 0 || taken != ERR_NO_CHANNEL ? why_none(r, taken) : e;
+            if (a.retry_after_ms < 0)
+                a.retry_after_ms = r->choice.retry_ms;
             break;
+        }
         attempt_clear(&a);
-        a = (struct attempt){
-            .answer = answer, .route = r->targets[pick].route, .key = r->targets[pick].key};
+        a = (struct attempt){.answer = answer, .route = target->route, .key = target->key};
         e = attempt_run(&a, &body);
-        if (e == ERR_OK || answer->is_begun || answer->gone_since_ms != 0 ||
-            !(err_info(e)->try_elsewhere || e == ERR_BAD_REQUEST))
-            break; /* nobody waits for another channel's answer once the client has left */
-        mark_tried(r, pick, e);
+        choice_give(&r->choice, &a, e);
+        if (e == ERR_OK)
+            break;
+        attempt_note(&a, e);
+        if (!may_go_on(answer, &a, e))
+            break;
     }
     conclude(r, &a, e, body);
     attempt_clear(&a);
+}
+
+static void note_begun(struct answer *answer)
+{
+    struct relay *r = (struct relay *)(void *)((char *)answer - offsetof(struct relay, answer));
+    choice_begun(&r->choice);
 }
 
 static void note_answer(struct answer *answer, const struct reader *reader,
@@ -316,14 +280,15 @@ void relay_run(struct request *req, const struct relay_spec *spec)
                                 .in = &r->read.in,
                                 .model = r->read.model,
                                 .bill = &r->bill,
-                                .note = note_answer};
+                                .note = note_answer,
+                                .begun = note_begun};
     if (make_fetcher(r) != ERR_OK) {
         request_fail(req, ERR_MEMORY, NULL, NULL);
         return;
     }
     if (spec->pin != NULL && spec->pin(req, &r->read.in, &r->pin) != ERR_OK)
         return;
-    enum err e = list_candidates(r);
+    enum err e = choice_init(&r->choice, req, &r->read, spec->format, &r->pin);
     if (e != ERR_OK) {
         refuse_unservable(r, e);
         return;

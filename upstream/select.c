@@ -61,7 +61,7 @@ static bool find_tier(const struct candidate *c, size_t n, struct tier *t)
     size_t i;
 
     for (i = 0; i < n; i++) {
-        if (c[i].is_tried || (found && c[i].priority < t->priority))
+        if (c[i].is_tried || c[i].is_full || (found && c[i].priority < t->priority))
             continue;
         if (!found || c[i].priority > t->priority)
             *t = (struct tier){c[i].priority, false};
@@ -87,20 +87,18 @@ static int64_t channel_weight(const struct candidate *c, size_t n, int64_t chann
     return most;
 }
 
-size_t select_next(const struct candidate *c, size_t n, uint64_t affinity)
+/* The channel of the tier that the hash names, as one of its candidates. Full ones too: another
+ * takes the place of each by its load. */
+static size_t find_channel(const struct candidate *c, size_t n, const struct tier *t,
+                           uint64_t affinity)
 {
     size_t i, best = SELECT_NONE;
     double best_score = 0;
-    int64_t channel_id;
-    struct tier t = {0};
 
-    assert(n <= SELECT_CANDIDATES_MAX);
-    if (!find_tier(c, n, &t))
-        return SELECT_NONE;
     for (i = 0; i < n; i++) {
         double s;
 
-        if (!is_open(&c[i], &t) || (best != SELECT_NONE && c[best].channel_id == c[i].channel_id))
+        if (!is_open(&c[i], t) || (best != SELECT_NONE && c[best].channel_id == c[i].channel_id))
             continue;
         s = score(affinity, SEED_CHANNEL, c[i].channel_id, channel_weight(c, n, c[i].channel_id));
         if (best == SELECT_NONE || s > best_score ||
@@ -109,6 +107,43 @@ size_t select_next(const struct candidate *c, size_t n, uint64_t affinity)
             best_score = s;
         }
     }
+    return best;
+}
+
+/* The one with the fewest requests for its weight, of those that are not full. */
+static size_t find_least(const struct candidate *c, size_t n, const struct tier *t)
+{
+    size_t i, best = SELECT_NONE;
+    double best_load = 0;
+
+    for (i = 0; i < n; i++) {
+        double load;
+
+        if (!is_open(&c[i], t) || c[i].is_full)
+            continue;
+        load = (double)c[i].running / (double)channel_weight(c, n, c[i].channel_id);
+        if (best == SELECT_NONE || load < best_load ||
+            (load <= best_load && c[i].channel_id < c[best].channel_id)) {
+            best = i;
+            best_load = load;
+        }
+    }
+    return best;
+}
+
+size_t select_next(const struct candidate *c, size_t n, uint64_t affinity)
+{
+    size_t i, best;
+    double best_score = 0;
+    int64_t channel_id;
+    struct tier t = {0};
+
+    assert(n <= SELECT_CANDIDATES_MAX);
+    if (!find_tier(c, n, &t))
+        return SELECT_NONE;
+    best = find_channel(c, n, &t, affinity);
+    if (c[best].is_full)
+        best = find_least(c, n, &t);
     channel_id = c[best].channel_id;
     best = SELECT_NONE;
     for (i = 0; i < n; i++) {

@@ -20,6 +20,10 @@ struct candidate {
      * the same */
     int64_t key_weight;
     bool is_tried; /* failed in this request, or is not usable now */
+    /* its channel takes no more requests at once: its conversations go to the least loaded of the
+     * others */
+    bool is_full;
+    int64_t running; /* requests at its channel now */
 };
 
 /* select_next - index of the best candidate that was not tried, or SELECT_NONE. affinity: hash
@@ -27,7 +31,8 @@ struct candidate {
  * is tried only the conversations that were on it move. A channel counts once for its weight
  * however many keys it has: the key is chosen by a second hash. The other keys of a channel come
  * before the other channels: after a failure that is the channel's and not the key's, mark all
- * its keys as tried. The order of c does not matter, but of two candidates with the same channel
+ * its keys as tried. Where the channel that the hash names is full, the one of the same priority
+ * with the fewest running requests for its weight is taken. The order of c does not matter, but of two candidates with the same channel
  * and key the first wins. */
 size_t select_next(const struct candidate *c, size_t n, uint64_t affinity);
 

@@ -401,6 +401,10 @@ static enum err judge(struct exchange *x, CURLcode code)
     }
     if (code == CURLE_OK)
         return ERR_OK;
+    if (x->handle->is_refused && x->result->status == 0) {
+        set_detail(x, "the address is not public, and allow_private is not set");
+        return ERR_UP_CONNECT;
+    }
     set_detail(x, x->handle->error[0] ? x->handle->error : curl_easy_strerror(code));
     if (code == CURLE_OUT_OF_MEMORY)
         return ERR_MEMORY;
@@ -408,6 +412,8 @@ static enum err judge(struct exchange *x, CURLcode code)
         return ERR_UP_CUT;
     switch (code) {
     case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_PROXY:
     case CURLE_COULDNT_CONNECT:
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_PEER_FAILED_VERIFICATION:
@@ -494,9 +500,9 @@ enum err transfer_run(struct transfer_pool *p, const struct transfer_spec *spec,
     enum err e;
 
     *result = (struct transfer_result){.first_byte_us = -1};
-    x.handle = handle_take(p, spec->reuse_key);
+    x.handle = handle_take(p, spec->reuse_key, &spec->reach);
     if (!x.handle)
-        return ERR_MEMORY;
+        return spec->reach.proxy_url || spec->reach.ca_pem ? ERR_UP_CONNECT : ERR_MEMORY;
     head_init(&x.head);
     x.start_us = x.last_sign_us = clock_mono_us();
     x.next_stop_us = x.start_us + LOOK_AGAIN_US;

@@ -29,7 +29,7 @@ void transfer_pool_free(struct transfer_pool *p);
 /* transfer_pool_upkeep - closes handles that idled above 60 s. */
 void transfer_pool_upkeep(struct transfer_pool *p);
 
-#define TRANSFER_HEADERS_MAX 16
+#define TRANSFER_HEADERS_MAX 48
 
 /* The head of a provider's answer; slices valid until on_head returns. A value with control
  * characters is left out, a long one is cut. */
@@ -39,6 +39,9 @@ struct transfer_head {
     struct slice request_id;    /* x-request-id or request-id */
     struct slice processing_ms; /* openai-processing-ms */
     int64_t retry_after_ms; /* from retry-after-ms, Retry-After in seconds or as a date; -1: none */
+    /* until a used up limit is whole again (x-ratelimit-reset-*, anthropic-ratelimit-*-reset); -1:
+     * not told, or none is used up */
+    int64_t reset_ms;
 };
 
 struct transfer_ops {
@@ -52,8 +55,16 @@ struct transfer_ops {
     enum err (*on_ping)(void *ctx);
 };
 
+/* How a provider is reached. A connection is kept for exchanges that agree in all of it. */
+struct transfer_reach {
+    const char *proxy_url; /* NULL: none */
+    const char *ca_pem;    /* the only certificates trusted; NULL: those of the pool */
+    bool allow_private;    /* loopback, private and other addresses that are not public, too */
+};
+
 struct transfer_spec {
     const char *url;
+    struct transfer_reach reach;
     const char *method; /* NULL: POST with a body, else GET */
     /* "Name: value", the auth header among them; they must outlive the exchange. Without a
      * Content-Type among them the body is sent as application/json. */
@@ -93,7 +104,7 @@ struct transfer_result {
 };
 
 /* transfer_run - performs the exchange. ERR_OK: head and whole body came (whatever the status).
- * ERR_UP_CONNECT (also when the connect timer ran out); ERR_UP_TIMEOUT; ERR_UP_RESET before the
+ * ERR_UP_CONNECT (also when the connect timer ran out, or the address may not be connected to); ERR_UP_TIMEOUT; ERR_UP_RESET before the
  * first body byte, ERR_UP_CUT after it; ERR_UP_MALFORMED: the answer is no HTTP, its head is
  * above 64 kB, or it began before the request was sent; ERR_CLIENT_GONE, also at the end of a
  * drain; ERR_BUSY; ERR_MEMORY; ERR_INTERNAL: a header with control characters; or what a

@@ -8,6 +8,9 @@
 #define HEAD_BYTES_MAX 65536 /* all lines of one exchange, those of 1xx answers included */
 #define HEAD_VALUE_MAX 160
 
+/* What providers limit, each by itself. */
+enum head_limit { HEAD_REQUESTS, HEAD_TOKENS, HEAD_INPUT_TOKENS, HEAD_OUTPUT_TOKENS, HEAD_LIMITS };
+
 struct head_reader {
     size_t bytes;
     int status;
@@ -16,7 +19,9 @@ struct head_reader {
     char content_type[HEAD_VALUE_MAX], request_id[HEAD_VALUE_MAX], processing_ms[HEAD_VALUE_MAX];
     bool has_x_request_id; /* it wins over request-id */
     int64_t retry_after_ms,
-        retry_after_exact_ms; /* Retry-After; retry-after-ms, which wins; -1: none */
+        retry_after_exact_ms;      /* Retry-After; retry-after-ms, which wins; -1: none */
+    bool is_used_up[HEAD_LIMITS];  /* nothing remains */
+    int64_t reset_ms[HEAD_LIMITS]; /* -1: not told */
 };
 
 void head_init(struct head_reader *h);
@@ -29,5 +34,9 @@ ERR_CHECK enum err head_add(struct head_reader *h, struct slice line, struct tra
 /* head_retry_after_ms - Retry-After: seconds (a fraction allowed) or an HTTP date as seen at
  * now_s (Unix time). -1: neither. A date in the past is 0. */
 int64_t head_retry_after_ms(struct slice value, int64_t now_s);
+
+/* head_reset_ms - when a limit is whole again: "6m0s", "1.5s", "20ms" (OpenAI), an RFC 3339 time in
+ * UTC (Anthropic) as seen at now_ms (Unix time), or seconds. -1: none of these; the past is 0. */
+int64_t head_reset_ms(struct slice value, int64_t now_ms);
 
 #endif

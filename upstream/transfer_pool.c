@@ -1,10 +1,13 @@
 #include "upstream/transfer_pool.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
+#include "upstream/address.h"
 
 #include <assert.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -51,10 +54,12 @@ static X509_STORE *load_trust(struct transfer_pool *p)
 }
 
 /* curl makes an SSL_CTX for each connection and would read all certificates into each. */
-static CURLcode set_up_tls(CURL *easy, void *context, void *pool)
+static CURLcode set_up_tls(CURL *easy, void *context, void *handle)
 {
+    struct handle *h = handle;
+
     (void)easy;
-    SSL_CTX_set1_cert_store(context, load_trust(pool));
+    SSL_CTX_set1_cert_store(context, h->own_trust ? h->own_trust : load_trust(h->pool));
     (void)SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
     return CURLE_OK;
 }
@@ -107,6 +112,27 @@ static CURLSH *share_new(struct transfer_pool *p)
         return NULL;
     }
     return share;
+}
+
+/* The certificates of a PEM text, and nothing else. NULL: there is none in it. */
+static X509_STORE *trust_of_pem(const char *pem)
+{
+    BIO *text = BIO_new_mem_buf(pem, -1);
+    X509_STORE *trust = trust_new("");
+    X509 *x;
+    int n = 0;
+
+    while (text && trust && (x = PEM_read_bio_X509(text, NULL, NULL, NULL))) {
+        n += X509_STORE_add_cert(trust, x);
+        X509_free(x);
+    }
+    BIO_free(text);
+    ERR_clear_error();
+    if (n)
+        return trust;
+    log_error("channel_ca_pem", "text=\"holds no certificate in PEM form\"");
+    X509_STORE_free(trust);
+    return NULL;
 }
 
 /* ---- the pool ---- */
@@ -247,7 +273,7 @@ static bool set_http_options(CURL *c)
            !curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING, "identity");
 }
 
-static bool set_tls_options(CURL *c, struct transfer_pool *p)
+static bool set_tls_options(CURL *c, struct handle *h)
 {
     return !curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 1L) &&
            !curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 2L) &&
@@ -258,22 +284,56 @@ static bool set_tls_options(CURL *c, struct transfer_pool *p)
            !curl_easy_setopt(c, CURLOPT_CA_CACHE_TIMEOUT, 0L) &&
 #endif
            !curl_easy_setopt(c, CURLOPT_SSL_CTX_FUNCTION, set_up_tls) &&
-           !curl_easy_setopt(c, CURLOPT_SSL_CTX_DATA, (void *)p);
+           !curl_easy_setopt(c, CURLOPT_SSL_CTX_DATA, (void *)h);
 }
 
-static struct handle *handle_new(struct transfer_pool *p)
+/* The address that a name has turned out to have, or that of the proxy: whatever is connected to. */
+static curl_socket_t open_socket(void *handle, curlsocktype purpose, struct curl_sockaddr *a)
+{
+    struct handle *h = handle;
+
+    if (purpose != CURLSOCKTYPE_IPCXN)
+        return CURL_SOCKET_BAD;
+    if (!h->allow_private && !address_is_public(&a->addr, a->addrlen)) {
+        h->is_refused = true;
+        return CURL_SOCKET_BAD;
+    }
+    return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+}
+
+static bool set_options(struct handle *h)
+{
+    return set_connection_options(h->easy, h->pool) && set_http_options(h->easy) &&
+           set_tls_options(h->easy, h) &&
+           !curl_easy_setopt(h->easy, CURLOPT_OPENSOCKETFUNCTION, open_socket) &&
+           !curl_easy_setopt(h->easy, CURLOPT_OPENSOCKETDATA, (void *)h) &&
+           !curl_easy_setopt(h->easy, CURLOPT_ERRORBUFFER, h->error) &&
+           !curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_MAX);
+}
+
+/* Sessions are not shared: one that others have verified would be taken for verified here. */
+static bool set_reach(struct handle *h, const struct transfer_reach *reach)
+{
+    h->allow_private = reach->allow_private;
+    if (reach->proxy_url && curl_easy_setopt(h->easy, CURLOPT_PROXY, reach->proxy_url))
+        return false;
+    if (!reach->ca_pem)
+        return true;
+    h->own_trust = trust_of_pem(reach->ca_pem);
+    return h->own_trust && !curl_easy_setopt(h->easy, CURLOPT_SHARE, NULL);
+}
+
+static struct handle *handle_new(struct transfer_pool *p, const struct transfer_reach *reach)
 {
     struct handle *h = calloc(1, sizeof(*h));
 
     if (!h)
         return NULL;
     h->is_new = true;
+    h->pool = p;
     h->easy = curl_easy_init();
     h->multi = curl_multi_init();
-    if (!h->easy || !h->multi || !set_connection_options(h->easy, p) ||
-        !set_http_options(h->easy) || !set_tls_options(h->easy, p) ||
-        curl_easy_setopt(h->easy, CURLOPT_ERRORBUFFER, h->error) ||
-        curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_MAX)) {
+    if (!h->easy || !h->multi || !set_options(h) || !set_reach(h, reach)) {
         handle_free(h);
         return NULL;
     }
@@ -309,16 +369,30 @@ void handle_free(struct handle *h)
         return;
     curl_easy_cleanup(h->easy);
     (void)curl_multi_cleanup(h->multi);
+    X509_STORE_free(h->own_trust);
     free(h);
 }
 
-struct handle *handle_take(struct transfer_pool *p, uint64_t reuse_key)
+static uint64_t hash_reach(const struct transfer_reach *reach)
 {
+    uint64_t hash = reach->allow_private;
+
+    if (reach->proxy_url)
+        hash = hash_64(slice_of(reach->proxy_url), hash + 2);
+    if (reach->ca_pem)
+        hash = hash_64(slice_of(reach->ca_pem), hash + 4);
+    return hash;
+}
+
+struct handle *handle_take(struct transfer_pool *p, uint64_t reuse_key,
+                           const struct transfer_reach *reach)
+{
+    uint64_t hash = hash_reach(reach);
     struct handle *h;
 
     (void)pthread_mutex_lock(&p->lock);
     TAILQ_FOREACH(h, bucket_of(p, reuse_key), in_bucket)
-    if (h->reuse_key == reuse_key)
+    if (h->reuse_key == reuse_key && h->reach == hash)
         break;
     /* Another key's handle has another provider's connection, which would be lost. */
     if (!h && p->idle_n >= p->idle_max)
@@ -326,10 +400,17 @@ struct handle *handle_take(struct transfer_pool *p, uint64_t reuse_key)
     if (h)
         unlink_idle(p, h);
     (void)pthread_mutex_unlock(&p->lock);
+    if (h && h->reach != hash) {
+        handle_free(h);
+        h = NULL;
+    }
     if (!h)
-        h = handle_new(p);
-    if (h)
+        h = handle_new(p, reach);
+    if (h) {
         h->reuse_key = reuse_key;
+        h->reach = hash;
+        h->is_refused = false;
+    }
     return h;
 }
 

@@ -23,7 +23,7 @@ TLS_STREAMS=${TLS_STREAMS:-512:20:200 2000:200:25}
 TRANSLATED_EVENTS=50
 TRANSLATED_STREAMS=512:20:200
 PROVIDER_FORMATS=(openai-responses anthropic gemini)
-PARTS=${PARTS:-requests big streams translation process}
+PARTS=${PARTS:-requests big failing streams translation process}
 PORT_FIRST=21000
 RAMP_MS=1000
 COLD_STARTS=5
@@ -106,13 +106,18 @@ SET @provider = '$STACK_PROVIDER_URL/v1', @tls = 'https://127.0.0.1:$TLS_PORT/v1
 INSERT INTO accounts (name) VALUES ('bench');
 INSERT INTO ledger (account_id, kind, amount) SELECT id, 'recharge', 1000000 FROM accounts WHERE name = 'bench';
 INSERT INTO api_keys (account_id, name, key_hash) SELECT id, 'bench', UNHEX(SHA2('$KEY', 256)) FROM accounts WHERE name = 'bench';
-INSERT INTO models (name) VALUES ('bench'), ('bench-tls'), ('bench-openai-responses'), ('bench-anthropic'), ('bench-gemini');
+INSERT INTO models (name) VALUES ('bench'), ('bench-tls'), ('bench-openai-responses'), ('bench-anthropic'), ('bench-gemini'), ('bench-sick');
 INSERT INTO prices (model_id, unit, amount) SELECT id, 'input_token', 1.25 FROM models UNION ALL SELECT id, 'output_token', 10 FROM models;
-INSERT INTO channels (name, provider, base_url)
-SELECT name, 'demo', IF(name = 'bench-tls', @tls, @provider) FROM models;
+INSERT INTO channels (name, provider, base_url, allow_private)
+SELECT name, 'demo', IF(name = 'bench-tls', @tls, @provider), TRUE FROM models WHERE name <> 'bench-sick';
 INSERT INTO channel_keys (channel_id, secret) SELECT id, 'provider-key' FROM channels;
 INSERT INTO channel_models (channel_id, model_id) SELECT c.id, m.id FROM channels c JOIN models m ON m.name = c.name;
 UPDATE channels SET format = SUBSTRING(name, 7) WHERE name REGEXP '^bench-(openai|anthropic|gemini)';
+INSERT INTO channels (name, provider, base_url, allow_private, priority) VALUES
+  ('sick-1', 'demo', @provider, TRUE, 10), ('sick-2', 'demo', @provider, TRUE, 10), ('sick-3', 'demo', @provider, TRUE, 0);
+INSERT INTO channel_keys (channel_id, secret) SELECT id, 'provider-key' FROM channels WHERE name LIKE 'sick-%';
+INSERT INTO channel_models (channel_id, model_id, upstream_name)
+  SELECT c.id, m.id, IF(c.priority > 0, 'bench-sick@status=500', 'bench') FROM channels c JOIN models m ON m.name = 'bench-sick' WHERE c.name LIKE 'sick-%';
 SQL
 }
 
@@ -124,6 +129,7 @@ write_body() {
 
 write_bodies() {
     write_body small.json bench 1000 tokens=10 ''
+    write_body sick.json bench-sick 1000 tokens=10 ''
     write_body big.json bench "$BIG_BYTES" tokens=10 ''
 }
 
@@ -255,6 +261,24 @@ measure_big_body() {
     compare 'latency p50' big.p50 us
     row 'latency p50 above that of 1 kB, us' "$n" "$g" -
     row 'the same beyond what nginx adds, us' - "$beyond" - '< 300' "$beyond < 300"
+}
+
+# Two of three channels fail, and are tried first: against a model whose only channel works.
+measure_failing_channels() {
+    local i each
+    load --port "$STACK_PORT" --body "$DIR/sick.json" --connections 32 --seconds 0.5 >/dev/null
+    for ((i = 0; i < ROUNDS; i++)); do
+        one_round gateway 32 small.json well
+        one_round gateway 32 sick.json sick
+    done
+    heading "32 connections, two of three channels fail (here in the place of nginx: none does)"
+    for each in rps p50 p99; do
+        row "$each" "$(of "well.$each.gateway")" "$(of "sick.$each.gateway")" "$(ratio "$(of "sick.$each.gateway")" "$(of "well.$each.gateway")")"
+    done
+    row 'failed requests' "$(of well.failed.gateway)" "$(of sick.failed.gateway)" - none "$(of sick.failed.gateway) == 0"
+    each=$(ratio "$(of sick.rps.gateway)" "$(of well.rps.gateway)")
+    row 'requests with them, of those without' - - "$each" '>= 0.8' "$each >= 0.8"
+    row 'attempts that were lost' - "$(echo 'SELECT COUNT(*) FROM request_attempts;' | stack_sql --quick)" -
 }
 
 # ---- streams ----
@@ -417,6 +441,7 @@ main() {
     IDLE_PSS=$(memory_of gateway Pss)
     if is_part requests; then measure_requests; fi
     if is_part big; then measure_big_body; fi
+    if is_part failing; then measure_failing_channels; fi
     if is_part streams; then measure_streams; fi
     if is_part translation; then measure_translation; fi
     if is_part process; then measure_process; fi

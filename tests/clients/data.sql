@@ -22,11 +22,11 @@ INSERT INTO model_aliases (alias, model_id, note)
   JOIN models m ON m.name = a.model;
 
 UPDATE channels SET status = 'disabled';
-INSERT INTO channels (name, provider, format, base_url, status) VALUES
-  ('to-anthropic', 'demo', 'anthropic',        @provider_url, 'disabled'),
-  ('to-chat',      'demo', 'openai-chat',      @provider_url, 'disabled'),
-  ('to-responses', 'demo', 'openai-responses', @provider_url, 'disabled'),
-  ('to-gemini',    'demo', 'gemini',           @provider_url, 'disabled');
+INSERT INTO channels (name, provider, format, base_url, allow_private, status) VALUES
+  ('to-anthropic', 'demo', 'anthropic',        @provider_url, TRUE, 'disabled'),
+  ('to-chat',      'demo', 'openai-chat',      @provider_url, TRUE, 'disabled'),
+  ('to-responses', 'demo', 'openai-responses', @provider_url, TRUE, 'disabled'),
+  ('to-gemini',    'demo', 'gemini',           @provider_url, TRUE, 'disabled');
 INSERT INTO channel_keys (channel_id, secret) SELECT id, 'demo-provider-key' FROM channels WHERE name LIKE 'to-%';
 
 -- A model goes by its own name to a provider of its kind, and to the others as the model that they have.

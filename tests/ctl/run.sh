@@ -71,8 +71,8 @@ keys() {
         ctl key disable $id && ctl key enable $id && ctl key revoke "$key" --yes && is revoked sql "SELECT status FROM api_keys WHERE id = $id" && exits 1 ctl key set 99
 }
 channels() {
-    echo sk-provider-secret | ctl channel add two http://127.0.0.1:9/v1 --format anthropic --key --json | jq -e '.[0].keys == 1 and .[0].format == "anthropic"' &&
-        is sk-provider-secret sql "SELECT secret FROM channel_keys JOIN channels c ON c.id = channel_id WHERE c.name = 'two'" &&
+    echo sk-provider-secret | ctl channel add two http://127.0.0.1:9/v1 --format anthropic --private --key --json | jq -e '.[0].keys == 1 and .[0].format == "anthropic"' &&
+        is 1 sql "SELECT allow_private FROM channels WHERE name = 'two'" && is sk-provider-secret sql "SELECT secret FROM channel_keys JOIN channels c ON c.id = channel_id WHERE c.name = 'two'" &&
         ctl channel serve two demo-model --as other && is other sql "SELECT upstream_name FROM channel_models JOIN channels c ON c.id = channel_id WHERE c.name = 'two'" &&
         ctl channel drain two && is draining sql "SELECT status FROM channels WHERE name = 'two'" && exits 1 ctl channel serve two no-model &&
         ctl channel disable two && exits 1 ctl channel add three ftp://x
@@ -207,7 +207,7 @@ spoil() {
     # The gateways of the one before may still hold their sockets.
     BAD_RUN=$STACK_RUN/bad$((BAD_N += 1))
     mkdir -p "$BAD_RUN" "$STACK_DIR/site" && chmod 700 "$BAD_RUN"
-    sed -e "s|^server.port .*|server.port = $port|" -e "s|lighttpd.log|bad.log|" -e "s|\"$STACK_RUN\"|\"$BAD_RUN\"|" -e "s|\"$AIPASS_ROOT/htdocs\"|\"$STACK_DIR/site\"|" \
+    sed -e "s|^server.port .*|server.port = $port|" -e "s|lighttpd.log|bad.log|" -e "s|\"$STACK_RUN\"|\"$BAD_RUN\"|" -e "s;\"\($AIPASS_ROOT\|$AIPASS_BUILD\)/htdocs\";\"$STACK_DIR/site\";" \
         "$STACK_DIR/etc/lighttpd.conf" >"$STACK_DIR/etc/bad.conf"
     printf '%s\n' "$1" >>"$STACK_DIR/etc/bad.conf"
     stack_start bad lighttpd -D -f "$STACK_DIR/etc/bad.conf"
@@ -233,7 +233,7 @@ url.access-deny := () }' && web secrets error 2
 seed() {
     sql "INSERT INTO models (name) VALUES ('demo-model');
          INSERT INTO prices (model_id, unit, amount) SELECT id, 'input_token', 1 FROM models UNION ALL SELECT id, 'output_token', 2 FROM models;
-         INSERT INTO channels (name, base_url) VALUES ('one', '$STACK_PROVIDER_URL/v1');
+         INSERT INTO channels (name, base_url, allow_private) VALUES ('one', '$STACK_PROVIDER_URL/v1', TRUE);
          INSERT INTO channel_keys (channel_id, secret) SELECT id, 'provider-key' FROM channels;
          INSERT INTO channel_models (channel_id, model_id) SELECT c.id, m.id FROM channels c, models m;
          INSERT INTO accounts (name) VALUES ('tester'); INSERT INTO ledger (account_id, kind, amount) SELECT id, 'recharge', 5 FROM accounts;"

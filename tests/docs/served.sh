@@ -84,7 +84,7 @@ cookbook_runs() {
 }
 # What it says happens: balance 50 - 2.5 + 0.01, ten percent off, a limited key that answers.
 cookbook_does_what_it_says() {
-    stack_sql -e "UPDATE accounts SET status = 'active' WHERE name = 'ann'; UPDATE channels SET status = 'enabled' WHERE name = 'openai-1'"
+    stack_sql -e "UPDATE accounts SET status = 'active' WHERE name = 'ann'; UPDATE channels SET status = 'enabled', allow_private = TRUE WHERE name = 'openai-1'"
     [ "$(stack_sql -e "SELECT balance FROM v_account_balance WHERE name = 'ann'")" = 47.510000000 ] || return 1
     stack_until 80 cookbook_key_answers || { cat "$WORK/body" && return 1; }
     grep -q '01M2V7Q4Z9T6JX0N3R8CEHKWBD' "$WORK/task.23" && ! stack_sql 2>/dev/null < <(sed -n 25p "$WORK/cookbook.sql") && ! stack_sql 2>/dev/null < <(sed -n 5p "$WORK/cookbook.sql")

@@ -190,8 +190,8 @@ int64_t model_new(const char *name, const char *input_usd, const char *output_us
 
 int64_t channel_new(const char *name, const char *provider, int port, int priority)
 {
-    sql_run("INSERT INTO channels (name, provider, base_url, priority) VALUES "
-            "('%s', '%s', 'http://127.0.0.1:%d/v1', %d)",
+    sql_run("INSERT INTO channels (name, provider, base_url, priority, allow_private) VALUES "
+            "('%s', '%s', 'http://127.0.0.1:%d/v1', %d, TRUE)",
             name, provider, port, priority);
     int64_t id = last_id();
     sql_run("INSERT INTO channel_keys (channel_id, secret) VALUES (%" PRId64 ", 'provider-key-%s')",

@@ -84,7 +84,7 @@ START_TEST(a_client_that_leaves_before_the_content_pays_for_what_the_model_does_
 {
     struct customer c = customer_new("10");
     struct http_reply reply;
-    leave(c.key, "pace=600,tokens=2,prompt=100,completion=60,reasoning=50", "gone-before", 1, 0,
+    leave(c.key, "pace=1600,tokens=2,prompt=100,completion=60,reasoning=50", "gone-before", 1, 0,
           &reply);
     ck_assert_msg(WAIT_UNTIL(has_row(&c), 5000), "no usage row of a client that left early");
     ck_assert_msg(is_outcome("gone-before", "whole"), "the answer was not read to its end: %s",

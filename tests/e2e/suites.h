@@ -42,7 +42,15 @@ extern const struct suite_part
     part_crash; /* processes that die; each test has a stack of its own */
 extern const struct suite_part
     part_outage; /* MariaDB gone or frozen; each test has a stack of its own */
-extern const struct suite_part part_cgi;  /* plain CGI */
-extern const struct suite_part part_kept; /* responses that providers keep */
+extern const struct suite_part part_cgi;      /* plain CGI */
+extern const struct suite_part part_kept;     /* responses that providers keep */
+extern const struct suite_part part_channels; /* breakers, refused keys, limits, waiting, headers */
+
+/* Times of the run that part_channels is in. */
+#define CHANNELS_CONFIG                                                                            \
+    "breaker_failures = 4\nbreaker_open_ms = 1500\nbreaker_open_max_ms = 6000\n"                   \
+    "key_probe_ms = 1500\nretry_after_max_ms = 2500\ncatalog_ms = 500\n"                           \
+    "journal_segment_ms = 20\nbetween_bytes_ms = 1500\nfirst_byte_stream_ms = 1500\n"              \
+    "first_byte_whole_ms = 1500\n"
 
 #endif

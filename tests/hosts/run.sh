@@ -242,7 +242,7 @@ host() {
 seed() {
     stack_sql -e "INSERT INTO models (name) VALUES ('demo-model');
          INSERT INTO prices (model_id, unit, amount) SELECT id, 'input_token', 1 FROM models UNION ALL SELECT id, 'output_token', 2 FROM models;
-         INSERT INTO channels (name, base_url) VALUES ('one', '$STACK_PROVIDER_URL/v1');
+         INSERT INTO channels (name, base_url, allow_private) VALUES ('one', '$STACK_PROVIDER_URL/v1', TRUE);
          INSERT INTO channel_keys (channel_id, secret) SELECT id, 'provider-key' FROM channels;
          INSERT INTO channel_models (channel_id, model_id) SELECT c.id, m.id FROM channels c, models m;
          INSERT INTO accounts (name) VALUES ('tester'); INSERT INTO ledger (account_id, kind, amount) SELECT id, 'recharge', 5000 FROM accounts;"

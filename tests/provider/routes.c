@@ -172,8 +172,10 @@ static void begin_answer(struct sim *sim, const struct inbound *in, const struct
             fault.message = reason;
         }
     } else {
-        tally_see(&sim->tally.models, ask.model.at, ask.model.len);
+        int64_t seen = tally_see(&sim->tally.models, ask.model.at, ask.model.len);
         is_begun = gather_script(sim, in, &ask, &play->answer.script, reason);
+        if (play->answer.script.fails > 0 && seen > play->answer.script.fails)
+            play->answer.script.status = SCRIPT_UNSET;
         fault.message = reason;
         fault.code = "bad_simulator_control";
     }

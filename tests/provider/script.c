@@ -43,6 +43,7 @@ static const struct control controls[] = {
     {"audio",       COUNT, AT(audio),         0,   TOKENS_MAX, "audio tokens in the prompt"},
     {"usage",       USAGE, AT(usage),         0,   0,          "normal none zero finish every start"},
     {"status",      COUNT, AT(status),        200, 599,        "answer with this HTTP status"},
+    {"fails",       COUNT, AT(fails),         0,   TOKENS_MAX, "status counts for the first N of the model"},
     {"code",        WORD,  AT(error_code),    0,   0,          "code of the error"},
     {"type",        WORD,  AT(error_type),    0,   0,          "type of the error"},
     {"msg",         TEXT,  AT(error_message), 0,   0,          "message of the error"},

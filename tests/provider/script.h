@@ -72,6 +72,7 @@ struct script {
     int64_t reasoning;
     int64_t cache_write;
     int64_t status;   /* of the answer; SCRIPT_UNSET: 200 */
+    int64_t fails;    /* > 0: status is for the first so many requests of that model name */
     int64_t reset_at; /* RST after N chunks, SCRIPT_HEAD: before anything; SCRIPT_UNSET: never */
     int64_t cut_at;   /* close without the end of the body */
     int64_t eof_at;   /* proper end of the body, without the end of the stream */

@@ -28,7 +28,7 @@ static struct tally_name *name_find(struct tally_name *at, const char *name, siz
     return at;
 }
 
-void tally_see(struct tally_names *names, const char *name, size_t len)
+int64_t tally_see(struct tally_names *names, const char *name, size_t len)
 {
     static const char other[] = "(other)";
     size_t bucket = name_hash(name, len) % TALLY_BUCKETS;
@@ -42,7 +42,7 @@ void tally_see(struct tally_names *names, const char *name, size_t len)
     if (found == NULL) {
         found = malloc(sizeof(*found) + len);
         if (found == NULL)
-            return;
+            return 0;
         found->seen = 0;
         found->len = len;
         memcpy(found->text, name, len);
@@ -50,7 +50,7 @@ void tally_see(struct tally_names *names, const char *name, size_t len)
         names->buckets[bucket] = found;
         names->count++;
     }
-    found->seen++;
+    return ++found->seen;
 }
 
 static void names_clear(struct tally_names *names)

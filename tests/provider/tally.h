@@ -38,8 +38,8 @@ struct tally {
     struct tally_names keys;
 };
 
-/* tally_see - count one more occurrence of a name. Names beyond 10,000 count under "(other)". */
-void tally_see(struct tally_names *names, const char *name, size_t len);
+/* tally_see - count one more occurrence of a name; returns how many there were. Names beyond 10,000 count under "(other)". */
+int64_t tally_see(struct tally_names *names, const char *name, size_t len);
 
 /* tally_reset - set all counts to 0 but those of what is open now. */
 void tally_reset(struct tally *t);

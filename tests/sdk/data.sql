@@ -35,11 +35,11 @@ INSERT INTO channel_models (channel_id, model_id, upstream_name)
 
 -- Every client format to every provider format: a channel for each, and for each client a model on it whose requests hold the controls
 -- themselves, and one more for errors. The provider's names are of families whose rules the demo provider enforces.
-INSERT INTO channels (name, provider, base_url, format, note) VALUES
-  ('sdk-openai-chat',      'demo', @provider_url, 'openai-chat',      'gpt-5'),
-  ('sdk-openai-responses', 'demo', @provider_url, 'openai-responses', 'gpt-5'),
-  ('sdk-anthropic',        'demo', @provider_url, 'anthropic',        'claude-sonnet-4-6'),
-  ('sdk-gemini',           'demo', @provider_url, 'gemini',           'gemini-3-pro');
+INSERT INTO channels (name, provider, base_url, allow_private, format, note) VALUES
+  ('sdk-openai-chat',      'demo', @provider_url, TRUE, 'openai-chat',      'gpt-5'),
+  ('sdk-openai-responses', 'demo', @provider_url, TRUE, 'openai-responses', 'gpt-5'),
+  ('sdk-anthropic',        'demo', @provider_url, TRUE, 'anthropic',        'claude-sonnet-4-6'),
+  ('sdk-gemini',           'demo', @provider_url, TRUE, 'gemini',           'gemini-3-pro');
 INSERT INTO channel_keys (channel_id, secret) SELECT id, 'demo-provider-key' FROM channels WHERE name LIKE 'sdk-%';
 INSERT INTO models (name, note, context_tokens, output_tokens_max)
   SELECT CONCAT(s.client, '-', c.format, p.purpose), c.name, 200000, 64000

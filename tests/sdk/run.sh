@@ -112,6 +112,8 @@ run_suites() {
 }
 
 start() {
+    # The same channels fail in many tests; none is to be left alone for that.
+    STACK_SETTINGS=$'breaker_failures = 0\nkey_probe_ms = 0\nretry_after_max_ms = 0'
     stack_init "$AIPASS_BUILD/tmp/sdk.$$"
     stack_start_database
     stack_migrate

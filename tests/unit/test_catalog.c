@@ -214,8 +214,8 @@ START_TEST(routes_are_the_enabled_channels_with_a_key_highest_priority_first)
     ck_assert_str_eq(high->base_url, "https://high.example/v1");
     ck_assert_str_eq(high->format, "openai-chat");
     ck_assert_int_eq(high->weight, 3);
-    ck_assert_int_eq(high->connect_ms, 1500);
-    ck_assert_int_eq(high->total_ms, 0);
+    ck_assert_int_eq(high->timers.connect_ms, 1500);
+    ck_assert_int_eq(high->timers.total_ms, 0);
     ck_assert_uint_eq(high->keys_n, 2);
     ck_assert_int_eq(high->keys[0].id, 2);
     ck_assert_int_eq(high->keys[0].weight, 5);
@@ -223,6 +223,86 @@ START_TEST(routes_are_the_enabled_channels_with_a_key_highest_priority_first)
     ck_assert_uint_eq(model("alpha")->routes_n, 1);
     ck_assert_ptr_eq(model("alpha")->routes[0].channel, high);
     catalog_release(store, catalog);
+}
+END_TEST
+
+START_TEST(what_an_admin_sets_of_a_channel_is_there)
+{
+    enum catalog_meaning meaning = MEANING_RETRY;
+    mariadb_exec(
+        server, "%s",
+        "UPDATE channels SET organization = 'org-1', project = 'proj-2', "
+        "requests_per_minute = 60, concurrent_requests = 0, allow_private = TRUE, "
+        "proxy_url = 'socks5://p.example:1080' WHERE id = 2;"
+        "INSERT INTO account_groups (id, name) VALUES (7, 'vip'), (8, 'other');"
+        "INSERT INTO channel_groups (channel_id, group_id) VALUES (2, 7), (5, 8);"
+        "INSERT INTO channel_headers (channel_id, name, value) VALUES (2, 'X-Tier', 'a {key}"
+        "'), (2, 'User-Agent', NULL);"
+        "INSERT INTO channel_statuses (channel_id, status, meaning) VALUES (2, 418, 'limit');"
+        "UPDATE channel_models SET first_byte_ms = 77 WHERE channel_id = 2 AND model_id = 1;"
+        "UPDATE channel_keys SET secret = 'a secret of many characters k3f9', cooldown_until "
+        "= UTC_TIMESTAMP(3) + INTERVAL 10 SECOND WHERE id = 2;"
+        "UPDATE channel_keys SET status = 'disabled', probe_at = UTC_TIMESTAMP(3) - "
+        "INTERVAL 1 SECOND WHERE id = 3");
+    acquire();
+    const struct catalog_route *route = &model("zeta")->routes[0];
+    const struct catalog_channel *c = route->channel;
+    ck_assert_int_eq(route->timers.first_byte_ms, 77);
+    ck_assert_int_eq(route->timers.connect_ms, 1500);
+    ck_assert_str_eq(c->organization, "org-1");
+    ck_assert_str_eq(c->project, "proj-2");
+    ck_assert_int_eq(c->requests_per_minute, 60);
+    ck_assert_int_eq(c->tokens_per_minute, -1);
+    ck_assert_int_eq(c->concurrent_requests, 0);
+    ck_assert(c->allow_private);
+    ck_assert_str_eq(c->proxy_url, "socks5://p.example:1080");
+    ck_assert_ptr_null(c->ca_pem);
+    ck_assert(channel_admits(c, 7) && !channel_admits(c, 8));
+    ck_assert(channel_admits(model("zeta")->routes[1].channel, 8));
+    ck_assert(channel_meaning(c, 418, &meaning) && meaning == MEANING_LIMIT);
+    ck_assert(!channel_meaning(c, 429, &meaning));
+    ck_assert_uint_eq(c->headers_n, 2);
+    ck_assert_str_eq(c->headers[0].name, "User-Agent");
+    ck_assert_ptr_null(c->headers[0].value);
+    ck_assert_str_eq(c->headers[1].value, "a {key}");
+    ck_assert_uint_eq(c->keys_n, 2);
+    ck_assert_str_eq(c->keys[0].hint, "...k3f9");
+    ck_assert_str_eq(c->keys[1].hint, "");
+    ck_assert(!c->keys[0].is_disabled && c->keys[1].is_disabled);
+    int64_t wait_ms = c->keys[0].ready_ms - clock_mono_ms();
+    ck_assert_msg(wait_ms > 5000 && wait_ms <= 10001, "%lld", (long long)wait_ms);
+    ck_assert_int_eq(c->keys[1].ready_ms, 0);
+    catalog_release(store, catalog);
+}
+END_TEST
+
+static void expect_refused(const char *sql)
+{
+    struct db_conn *c = NULL;
+    char *failed_at = NULL;
+    ck_assert_int_eq(db_take(db, &c), ERR_OK);
+    ck_assert_msg(db_exec_script(c, sql, &failed_at) == ERR_DB, "accepted: %s", sql);
+    free(failed_at);
+    db_give(db, c);
+}
+
+START_TEST(what_would_break_a_request_is_no_row)
+{
+    expect_refused("INSERT INTO channel_headers (channel_id, name, value) VALUES (2, 'host', 'x')");
+    expect_refused("INSERT INTO channel_headers (channel_id, name, value) VALUES (2, "
+                   "'Content-Length', '1')");
+    expect_refused("INSERT INTO channel_headers (channel_id, name, value) VALUES (2, "
+                   "'transfer-encoding', NULL)");
+    expect_refused("INSERT INTO channel_headers (channel_id, name, value) VALUES (2, 'x y', 'a')");
+    expect_refused("INSERT INTO channel_headers (channel_id, name, value) VALUES (2, 'x', "
+                   "'a\nb: c')");
+    expect_refused("INSERT INTO channel_statuses (channel_id, status, meaning) VALUES (2, 200, "
+                   "'retry')");
+    expect_refused("INSERT INTO channel_statuses (channel_id, status, meaning) VALUES (2, 400, "
+                   "'again')");
+    expect_refused("UPDATE channels SET proxy_url = 'ftp://x' WHERE id = 2");
+    expect_refused("UPDATE channels SET organization = 'a b' WHERE id = 2");
+    expect_refused("UPDATE channels SET ca_pem = 'x' WHERE id = 2");
 }
 END_TEST
 
@@ -658,6 +738,8 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, setup, teardown);
     suite_add_tcase(suite, tc);
+    tcase_add_test(tc, what_an_admin_sets_of_a_channel_is_there);
+    tcase_add_test(tc, what_would_break_a_request_is_no_row);
     tcase_add_test(tc, enabled_and_priced_models_are_there_by_name);
     tcase_add_test(tc, the_newest_price_that_is_not_in_the_future_is_in_force);
     tcase_add_test(tc, prices_of_all_scopes_and_tiers_are_read_for_their_model);

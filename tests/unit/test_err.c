@@ -77,12 +77,12 @@ START_TEST(published_words_are_in_the_table)
 }
 END_TEST
 
-START_TEST(only_a_providers_failure_before_its_first_byte_goes_elsewhere)
+START_TEST(only_a_failure_of_a_provider_goes_elsewhere)
 {
     for (int e = 0; e < ERR_COUNT; e++) {
         bool expected = e == ERR_UP_CONNECT || e == ERR_UP_TIMEOUT || e == ERR_UP_RESET ||
                         e == ERR_UP_STATUS || e == ERR_UP_RATE || e == ERR_UP_AUTH ||
-                        e == ERR_UP_MALFORMED;
+                        e == ERR_UP_MALFORMED || e == ERR_UP_CUT || e == ERR_UP_FAILED;
 
         ck_assert_msg(err_info((enum err)e)->try_elsewhere == expected, "%s",
                       err_name((enum err)e));
@@ -114,7 +114,7 @@ int main(void)
     tcase_add_test(cases, names_are_distinct_lower_case_words);
     tcase_add_loop_test(cases, published_words_are_in_the_table, 0,
                         (int)(sizeof(published) / sizeof(published[0])));
-    tcase_add_test(cases, only_a_providers_failure_before_its_first_byte_goes_elsewhere);
+    tcase_add_test(cases, only_a_failure_of_a_provider_goes_elsewhere);
     tcase_add_test(cases, the_breaker_counts_every_failure_of_a_channel_and_no_other);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);

@@ -189,6 +189,58 @@ START_TEST(the_order_of_the_candidates_does_not_matter)
 }
 END_TEST
 
+START_TEST(turns_of_conversations_stay_and_only_those_of_a_failed_channel_move)
+{
+    struct candidate c[4] = {channel(1, 1), channel(2, 1), channel(3, 1), channel(4, 1)};
+    size_t first[50] = {0}, stayed = 0, moved = 0, turn;
+
+    for (turn = 0; turn < 1000; turn++) {
+        size_t at = select_next(c, 4, conversation(turn % 50));
+
+        if (turn < 50)
+            first[turn] = at;
+        stayed += at == first[turn % 50];
+    }
+    ck_assert_uint_eq(stayed, 1000);
+    c[2].is_tried = true;
+    for (turn = 0; turn < 50; turn++) {
+        size_t at = select_next(c, 4, conversation(turn));
+
+        ck_assert_uint_ne(at, 2);
+        ck_assert_msg(at == first[turn] || first[turn] == 2, "conversation %zu moved", turn);
+        moved += at != first[turn];
+    }
+    ck_assert_uint_gt(moved, 0);
+    c[2].is_tried = false;
+    for (turn = 0; turn < 50; turn++)
+        ck_assert_uint_eq(select_next(c, 4, conversation(turn)), first[turn]);
+}
+END_TEST
+
+START_TEST(in_the_place_of_a_full_channel_comes_the_least_loaded_of_its_priority)
+{
+    struct candidate c[4] = {channel(1, 1), channel(2, 1), channel(3, 4), channel(4, 1)};
+    size_t i;
+
+    c[3].priority = -1;
+    c[0].running = 3;
+    c[1].running = 2;
+    c[2].running = 4; /* for four times the weight */
+    for (i = 0; i < 100; i++) {
+        size_t chosen = select_next(c, 4, conversation(i)), other;
+
+        c[chosen].is_full = true;
+        other = select_next(c, 4, conversation(i));
+        ck_assert_uint_eq(other, chosen == 2 ? 1 : 2);
+        c[chosen].is_full = false;
+    }
+    c[0].is_full = c[1].is_full = c[2].is_full = true;
+    ck_assert_uint_eq(select_next(c, 4, 7), 3);
+    c[3].is_full = true;
+    ck_assert(select_next(c, 4, 7) == SELECT_NONE);
+}
+END_TEST
+
 START_TEST(the_choice_is_the_same_in_every_process)
 {
     struct candidate c[3] = {channel(1, 1), channel(2, 2), channel(3, 3)};
@@ -218,6 +270,8 @@ int main(void)
     tcase_add_test(cases, only_conversations_of_the_tried_candidate_move);
     tcase_add_test(cases, what_moves_spreads_over_the_others_by_weight);
     tcase_add_test(cases, the_order_of_the_candidates_does_not_matter);
+    tcase_add_test(cases, turns_of_conversations_stay_and_only_those_of_a_failed_channel_move);
+    tcase_add_test(cases, in_the_place_of_a_full_channel_comes_the_least_loaded_of_its_priority);
     tcase_add_test(cases, the_choice_is_the_same_in_every_process);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);

@@ -308,6 +308,7 @@ static void setup(void)
         .headers_n = 1,
         .body = &body,
         .reuse_key = 1,
+        .reach = {.allow_private = true},
         .connect_ms = LONG_MS,
         .first_byte_ms = LONG_MS,
         .between_bytes_ms = LONG_MS,
@@ -1095,6 +1096,99 @@ START_TEST(retry_after_is_read_as_seconds_or_as_a_date)
 }
 END_TEST
 
+START_TEST(reset_times_of_limits_are_read)
+{
+    static const int64_t now_ms = INT64_C(1795361959000); /* 2026-11-22T15:39:19Z */
+
+    ck_assert_int_eq(head_reset_ms(SLICE("1s"), now_ms), 1000);
+    ck_assert_int_eq(head_reset_ms(SLICE("6m0s"), now_ms), 360000);
+    ck_assert_int_eq(head_reset_ms(SLICE("1h2m3.5s"), now_ms), 3723500);
+    ck_assert_int_eq(head_reset_ms(SLICE("20ms"), now_ms), 20);
+    ck_assert_int_eq(head_reset_ms(SLICE("2.5"), now_ms), 2500);
+    ck_assert_int_eq(head_reset_ms(SLICE("9000000d"), now_ms), INT64_C(604800000));
+    ck_assert_int_eq(head_reset_ms(SLICE("2026-11-22T15:39:29Z"), now_ms), 10000);
+    ck_assert_int_eq(head_reset_ms(SLICE("2026-11-22T15:39:29.123+00:00"), now_ms), 10000);
+    ck_assert_int_eq(head_reset_ms(SLICE("2026-11-22T15:00:00Z"), now_ms), 0);
+    ck_assert_int_eq(head_reset_ms(SLICE(""), now_ms), -1);
+    ck_assert_int_eq(head_reset_ms(SLICE("soon"), now_ms), -1);
+    ck_assert_int_eq(head_reset_ms(SLICE("5x"), now_ms), -1);
+    ck_assert_int_eq(head_reset_ms(SLICE("s"), now_ms), -1);
+    ck_assert_int_eq(head_reset_ms(SLICE("2026-11-22T15:39:29+02:00"), now_ms), -1);
+}
+END_TEST
+
+static int64_t reset_of(const char *const *lines)
+{
+    struct transfer_head head;
+    struct head_reader h;
+
+    head_init(&h);
+    ck_assert_int_eq(head_add(&h, SLICE("HTTP/1.1 429 No\r\n"), &head), ERR_OK);
+    for (; *lines; lines++)
+        ck_assert_int_eq(head_add(&h, slice_of(*lines), &head), ERR_OK);
+    ck_assert_int_eq(head_add(&h, SLICE("\r\n"), &head), ERR_END);
+    return head.reset_ms;
+}
+
+START_TEST(the_last_limit_that_is_used_up_counts)
+{
+    static const char *const one[] = {
+        "x-ratelimit-reset-requests: 9s\r\n", "x-ratelimit-remaining-requests: 3\r\n",
+        "X-RateLimit-Remaining-Tokens: 0\r\n", "x-ratelimit-reset-tokens: 2s\r\n", NULL};
+    static const char *const both[] = {"anthropic-ratelimit-requests-remaining: 0\r\n",
+                                       "anthropic-ratelimit-requests-reset: 3s\r\n",
+                                       "anthropic-ratelimit-output-tokens-remaining: 0\r\n",
+                                       "anthropic-ratelimit-output-tokens-reset: 7s\r\n", NULL};
+    static const char *const none[] = {"x-ratelimit-reset-requests: 9s\r\n",
+                                       "x-ratelimit-limit-requests: 0\r\n", NULL};
+
+    ck_assert_int_eq(reset_of(one), 2000);
+    ck_assert_int_eq(reset_of(both), 7000);
+    ck_assert_int_eq(reset_of(none), -1);
+}
+END_TEST
+
+START_TEST(an_address_that_is_not_public_is_not_connected_to_unless_allowed)
+{
+    spec.reach.allow_private = false;
+    ck_assert_int_eq(run("/whole"), ERR_UP_CONNECT);
+    ck_assert_msg(strstr(result.detail, "not public"), "detail: %s", result.detail);
+    ck_assert_int_eq(connections(), 0);
+    spec.reach.allow_private = true;
+    run_ok("/whole", "hello");
+    /* the connection that is kept now is not for those who may not make it */
+    spec.reach.allow_private = false;
+    ck_assert_int_eq(run("/whole"), ERR_UP_CONNECT);
+    ck_assert_int_eq(connections(), 1);
+}
+END_TEST
+
+START_TEST(a_proxy_is_asked_in_the_place_of_the_provider)
+{
+    char proxy[64];
+
+    set_path("/whole");
+    (void)snprintf(proxy, sizeof(proxy), "http://127.0.0.1:%d", raw_server_port(server));
+    spec.reach.proxy_url = proxy;
+    spec.url = "http://provider.invalid/whole";
+    side_clear(&side);
+    ck_assert_int_ne(transfer_run(pool, &spec, &result), ERR_UP_CONNECT);
+    ck_assert_int_eq(connections(), 1);
+    spec.reach.proxy_url = "http://127.0.0.1:1";
+    ck_assert_int_eq(transfer_run(pool, &spec, &result), ERR_UP_CONNECT);
+}
+END_TEST
+
+START_TEST(certificates_that_mean_nothing_fail_the_exchange)
+{
+    spec.reach.ca_pem = "no certificate";
+    set_path("/whole");
+    side_clear(&side);
+    ck_assert_int_eq(transfer_run(pool, &spec, &result), ERR_UP_CONNECT);
+    ck_assert_int_eq(connections(), 0);
+}
+END_TEST
+
 START_TEST(head_values_are_cut_and_those_with_control_characters_left_out)
 {
     char longest[400] = "X-Request-Id: ";
@@ -1171,6 +1265,11 @@ static TCase *plain_cases(void)
     tcase_add_test(cases, a_ca_file_that_cannot_be_read_makes_no_pool);
     tcase_add_test(cases, many_threads_share_the_pool);
     tcase_add_test(cases, retry_after_is_read_as_seconds_or_as_a_date);
+    tcase_add_test(cases, reset_times_of_limits_are_read);
+    tcase_add_test(cases, the_last_limit_that_is_used_up_counts);
+    tcase_add_test(cases, an_address_that_is_not_public_is_not_connected_to_unless_allowed);
+    tcase_add_test(cases, a_proxy_is_asked_in_the_place_of_the_provider);
+    tcase_add_test(cases, certificates_that_mean_nothing_fail_the_exchange);
     tcase_add_test(cases, head_values_are_cut_and_those_with_control_characters_left_out);
     return cases;
 }

@@ -164,7 +164,7 @@ START_TEST(line_of_an_older_version_decodes)
 {
     struct usage_row row = make_row(), back;
     char line[USAGE_ROW_LINE_MAX] = {0};
-    size_t n = shorten(line, usage_row_encode(&row, line), 3);
+    size_t n = shorten(line, usage_row_encode(&row, line), 4);
     ck_assert_int_eq(usage_row_decode((struct slice){line, n}, &back), ERR_OK);
     ck_assert_str_eq(back.price_lines, row.price_lines);
     ck_assert_int_eq(back.channel_cost_nusd, -1);
@@ -218,6 +218,60 @@ START_TEST(every_changed_byte_is_noticed)
 }
 END_TEST
 
+static struct usage_attempt an_attempt(int n)
+{
+    return (struct usage_attempt){.n = n,
+                                  .channel_id = 4,
+                                  .channel_key_id = 9,
+                                  .key_hint = "...\"k\\9",
+                                  .error = "up_status",
+                                  .status = 503,
+                                  .connect_ms = 1,
+                                  .first_byte_ms = -1,
+                                  .total_ms = 20,
+                                  .bytes = 30,
+                                  .created_wall_ms = INT64_C(1795361959123)};
+}
+
+START_TEST(attempts_are_a_json_array_as_far_as_there_is_room)
+{
+    static const char one[] = "[{\"n\":1,\"c\":4,\"k\":9,\"h\":\"...k9\",\"s\":503,\"e\":\"up_"
+                              "status\",\"ct\":1,\"fb\":-1,"
+                              "\"t\":20,\"b\":30,\"at\":1795361959123}]";
+    struct usage_row row = make_row(), back;
+    char line[USAGE_ROW_LINE_MAX];
+    struct usage_attempt a = an_attempt(1);
+    ck_assert(usage_row_add_attempt(&row, &a));
+    ck_assert_str_eq(row.tried, one);
+    int added = 1;
+    for (int i = 2; i <= 16; i++) {
+        a = an_attempt(i);
+        added += usage_row_add_attempt(&row, &a);
+    }
+    ck_assert_int_ge(added, 4);
+    ck_assert_int_lt(added, 16);
+    ck_assert_str_eq(row.tried + strlen(row.tried) - 2, "}]");
+    size_t n = usage_row_encode(&row, line);
+    ck_assert_int_eq(usage_row_decode((struct slice){line, n}, &back), ERR_OK);
+    ck_assert_str_eq(back.tried, row.tried);
+}
+END_TEST
+
+START_TEST(attempts_give_way_to_what_is_charged)
+{
+    struct usage_row row = make_worst('x'), back;
+    struct usage_attempt a = an_attempt(1);
+    char line[USAGE_ROW_LINE_MAX];
+    row.tried[0] = '\0';
+    for (int i = 0; i < 4; i++)
+        ck_assert(usage_row_add_attempt(&row, &a));
+    size_t n = usage_row_encode(&row, line);
+    ck_assert_int_eq(usage_row_decode((struct slice){line, n}, &back), ERR_OK);
+    ck_assert_str_eq(back.price_lines, row.price_lines);
+    ck_assert_str_eq(back.tried, "");
+}
+END_TEST
+
 START_TEST(each_status_has_its_word)
 {
     ck_assert_str_eq(usage_status_name(USAGE_OK), "ok");
@@ -239,6 +293,8 @@ int main(void)
     tcase_add_test(t, row_full_of_escapes_fits_and_keeps_its_cost);
     tcase_add_test(t, every_cut_of_a_line_is_refused);
     tcase_add_test(t, every_changed_byte_is_noticed);
+    tcase_add_test(t, attempts_are_a_json_array_as_far_as_there_is_room);
+    tcase_add_test(t, attempts_give_way_to_what_is_charged);
     tcase_add_test(t, each_status_has_its_word);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
