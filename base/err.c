@@ -50,10 +50,10 @@ static const struct err_info table[ERR_COUNT] = {
         "The balance of your account is too low for this request. Please recharge."),
     [ERR_FUNDS_RESERVED] = ROW("funds_reserved", 429, T_QUOTA, "insufficient_quota", RETRY, 2,
         "Your balance is reserved by requests that are still running. Please retry when they end."),
-    [ERR_KEY_LIMIT] = ROW("key_limit", 429, T_QUOTA, "insufficient_quota", 0, 30,
-        "The spend limit of this API key is too low for this request, or reached."),
-    [ERR_KEY_RESERVED] = ROW("key_reserved", 429, T_QUOTA, "insufficient_quota", RETRY, 2,
-        "The spend limit of this API key is reserved by requests that are still running. "
+    [ERR_SPEND_LIMIT] = ROW("spend_limit", 429, T_QUOTA, "insufficient_quota", 0, 30,
+        "A spend limit is too low for this request, or reached."),
+    [ERR_SPEND_RESERVED] = ROW("spend_reserved", 429, T_QUOTA, "insufficient_quota", RETRY, 2,
+        "A spend limit is reserved by requests that are still running. "
         "Please retry when they end."),
     [ERR_CODE_USED] = ROW("code_used", 409, T_REQUEST, "code_already_redeemed", 0, 0,
         "This code has been redeemed before."),

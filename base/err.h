@@ -21,8 +21,8 @@ enum err {
     ERR_NO_MODEL,       /* unknown model */
     ERR_NO_FUNDS,       /* balance below the worst-case price */
     ERR_FUNDS_RESERVED, /* balance suffices, running requests hold it */
-    ERR_KEY_LIMIT,      /* a spend limit of the key is below the worst-case price */
-    ERR_KEY_RESERVED,   /* the limit suffices, running requests hold it */
+    ERR_SPEND_LIMIT,    /* a limit of spend is below the worst-case price */
+    ERR_SPEND_RESERVED, /* the limit suffices, running requests hold it */
     ERR_CODE_USED,      /* a redeem code that was redeemed before */
     ERR_CODE_EXPIRED,   /* a redeem code past its end */
     ERR_RATE,           /* a limit of ours, or the provider's 429 passed on */

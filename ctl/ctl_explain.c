@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "db/catalog.h"
 #include "db/db.h"
+#include "db/reconcile.h"
 #include "upstream/format.h"
 #include "upstream/select.h"
 
@@ -12,6 +13,7 @@
 #include <string.h>
 
 #define TEXT_SIZE   256
+#define SQL_MAX     ((size_t)64 << 10)
 #define FORMAT_USED "openai-chat"
 #define COUNT(a)    (sizeof(a) / sizeof((a)[0]))
 
@@ -46,6 +48,7 @@ struct explain {
     struct asker_row asker;
     struct way ways[SELECT_CANDIDATES_MAX];
     size_t ways_n;
+    struct buf limits_sql; /* lives as long as the connection */
 };
 
 static void copy(char dst[TEXT_SIZE], struct slice s)
@@ -90,10 +93,9 @@ static enum ctl_exit find_key(struct explain *x, const char *name)
 }
 
 static const char sql_money[] =
-    "SELECT b.balance, b.reserved, k.spend_limit, k.spend_limit_day, k.spend_limit_month,"
-    " a.price_multiplier * g.price_multiplier,"
-    " (SELECT COUNT(*) FROM api_key_models m WHERE m.api_key_id = k.id),"
-    " (SELECT COUNT(*) FROM api_key_models m WHERE m.api_key_id = k.id AND m.model_id = ?)"
+    "SELECT b.balance, b.reserved, a.price_multiplier * g.price_multiplier,"
+    " COALESCE((SELECT GROUP_CONCAT(r.address_range SEPARATOR ', ') FROM api_key_addresses r WHERE"
+    " r.api_key_id = k.id), 'any address')"
     " FROM api_keys k JOIN accounts a ON a.id = k.account_id JOIN account_groups g ON g.id ="
     " a.group_id JOIN (SELECT x.id, COALESCE((SELECT c.balance FROM checkpoints c WHERE"
     " c.account_id = x.id ORDER BY c.id DESC LIMIT 1), 0) + COALESCE((SELECT SUM(l.amount) FROM"
@@ -101,30 +103,96 @@ static const char sql_money[] =
     " COALESCE((SELECT SUM(s.amount) FROM leases s WHERE s.account_id = x.id), 0) AS reserved"
     " FROM accounts x) b ON b.id = a.id WHERE k.id = ?";
 
-static void print_limit(const char *what, const struct db_stmt *s, size_t col)
-{
-    if (!db_col_is_null(s, col))
-        printf("  spend limit %s: %.*s USD\n", what, SLICE_FMT(db_col_text(s, col)));
-}
-
-static enum ctl_exit print_money(struct explain *x)
+static enum ctl_exit print_money(const struct explain *x)
 {
     struct db_stmt *s = NULL;
-    struct db_value v[] = {DB_INT(x->model ? x->model->id : 0), DB_INT(x->asker.key_id)};
-    enum err e = db_run(x->c, sql_money, v, COUNT(v), &s);
+    struct db_value key = DB_INT(x->asker.key_id);
+    enum err e = db_run(x->c, sql_money, &key, 1, &s);
     if (!e)
         e = db_next(s);
     if (e)
         return ctl_fail("explain: %s", err_name(e));
     printf("  balance: %.*s USD, of which running processes have reserved %.*s\n",
            SLICE_FMT(db_col_text(s, 0)), SLICE_FMT(db_col_text(s, 1)));
-    print_limit("in all", s, 2);
-    print_limit("a day", s, 3);
-    print_limit("a month", s, 4);
-    printf("  prices are multiplied by %.*s\n", SLICE_FMT(db_col_text(s, 5)));
-    if (db_col_i64(s, 6) && !db_col_i64(s, 7))
-        puts("  REFUSED: the key has a list of models, and this one is not in it");
+    printf("  prices are multiplied by %.*s\n", SLICE_FMT(db_col_text(s, 2)));
+    printf("  allowed from %.*s\n", SLICE_FMT(db_col_text(s, 3)));
     return CTL_OK;
+}
+
+/* The lists that exist and do not have the model. */
+static const char sql_lists[] =
+    "SELECT t.what FROM (SELECT 'key' AS what, COUNT(*) AS n, COALESCE(SUM(model_id = ?), 0) AS"
+    " hits FROM api_key_models WHERE api_key_id = ? UNION ALL SELECT 'account', COUNT(*),"
+    " COALESCE(SUM(model_id = ?), 0) FROM account_models WHERE account_id = ? UNION ALL SELECT"
+    " 'group', COUNT(*), COALESCE(SUM(model_id = ?), 0) FROM group_models WHERE group_id = ?) t"
+    " WHERE t.n > 0 AND t.hits = 0";
+
+static enum ctl_exit print_lists(const struct explain *x)
+{
+    struct db_stmt *s = NULL;
+    struct db_value model = DB_INT(x->model ? x->model->id : 0);
+    struct db_value v[] = {model, DB_INT(x->asker.key_id),  model, DB_INT(x->asker.account_id),
+                           model, DB_INT(x->asker.group_id)};
+    enum err e = db_run(x->c, sql_lists, v, COUNT(v), &s);
+    while (!e && !(e = db_next(s)))
+        printf("  REFUSED: the %.*s has a list of models, and this one is not in it\n",
+               SLICE_FMT(db_col_text(s, 0)));
+    return e == ERR_END ? CTL_OK : ctl_fail("explain: %s", err_name(e));
+}
+
+/* ---- limits ---- */
+
+#define LIMIT_KINDS 6
+
+static const char sql_limits_head[] =
+    "SELECT CONCAT_WS(' and ', IF(v.api_key IS NULL, NULL, 'the key'), CONCAT('account ',"
+    " v.account), CONCAT('group ', v.account_group), CONCAT('model ', v.model)),"
+    " v.requests_per_minute, v.requests, v.tokens_per_minute, v.tokens, v.concurrent_requests,"
+    " v.slots, v.spend_total, v.spent_total, v.spend_day, v.spent_day, v.spend_month,"
+    " v.spent_month, v.held, v.spend_left FROM (";
+static const char sql_limits_tail[] =
+    ") v JOIN rate_limits l ON l.id = v.limit_id WHERE (l.model_id IS NULL OR l.model_id = ?) AND"
+    " (l.api_key_id IS NULL OR l.api_key_id = ?) AND (l.account_id IS NULL OR l.account_id = ?)"
+    " AND (l.group_id IS NULL OR l.group_id = ?) ORDER BY v.limit_id";
+
+static void print_limit(const struct db_stmt *s)
+{
+    static const char *const kinds[LIMIT_KINDS] = {
+        "requests a minute, borrowed", "tokens a minute, borrowed", "requests at once, taken",
+        "USD in all, spent",           "USD a day, spent",          "USD a month, spent"};
+    const char *between = "";
+    printf("  limit of %.*s: ", SLICE_FMT(db_col_text(s, 0)));
+    for (size_t i = 0; i < LIMIT_KINDS; i++) {
+        size_t col = 1 + 2 * i;
+        if (db_col_is_null(s, col))
+            continue;
+        printf("%s%.*s %s %.*s", between, SLICE_FMT(db_col_text(s, col)), kinds[i],
+               SLICE_FMT(db_col_text(s, col + 1)));
+        between = "; ";
+    }
+    if (!db_col_is_null(s, 2 + 2 * LIMIT_KINDS))
+        printf("; running requests hold %.*s USD, %.*s left",
+               SLICE_FMT(db_col_text(s, 1 + 2 * LIMIT_KINDS)),
+               SLICE_FMT(db_col_text(s, 2 + 2 * LIMIT_KINDS)));
+    putchar('\n');
+}
+
+/* sql: lives as long as the connection. */
+static enum ctl_exit print_limits(const struct explain *x, struct buf *sql)
+{
+    struct db_stmt *s = NULL;
+    struct db_value v[] = {DB_INT(x->model ? x->model->id : 0), DB_INT(x->asker.key_id),
+                           DB_INT(x->asker.account_id), DB_INT(x->asker.group_id)};
+    enum err e = buf_append_z(sql, sql_limits_head);
+    if (!e)
+        e = reconcile_view_sql("v_rate_limits", sql);
+    if (!e)
+        e = buf_append_z(sql, sql_limits_tail);
+    if (!e)
+        e = db_run(x->c, sql->p, v, COUNT(v), &s);
+    while (!e && !(e = db_next(s)))
+        print_limit(s);
+    return e == ERR_END ? CTL_OK : ctl_fail("explain: %s", err_name(e));
 }
 
 /* ---- the model ---- */
@@ -248,6 +316,10 @@ static enum ctl_exit explain(struct explain *x, const struct ctl_args *args)
     if (x->asker.fault[0])
         printf("  REFUSED: %s\n", x->asker.fault);
     result = print_money(x);
+    if (!result)
+        result = print_lists(x);
+    if (!result)
+        result = print_limits(x, &x->limits_sql);
     if (result)
         return result;
     print_model(x, name);
@@ -288,6 +360,7 @@ enum ctl_exit ctl_explain(const struct ctl_args *args)
     }
     struct config *config = ctl_config(args);
     enum ctl_exit result = CTL_FAILED;
+    buf_init(&x->limits_sql, SQL_MAX);
     if (config) {
         struct db *db = db_new(config);
         struct catalog_store *store = db ? catalog_store_new(db, config) : NULL;
@@ -296,6 +369,7 @@ enum ctl_exit ctl_explain(const struct ctl_args *args)
         db_free(db);
     }
     config_free(config);
+    buf_clear(&x->limits_sql);
     free(x);
     return result;
 }

@@ -52,33 +52,42 @@ static const struct ctl_column key_columns[] = {
 
 #define SQL_KEYS                                                                                   \
     "SELECT k.id, a.name, k.name, k.key_hint, k.status, CAST(k.expires_at AS CHAR), "              \
-    "k.spend_limit,"                                                                               \
-    " k.spend_limit_day, k.spend_limit_month,"                                                     \
+    "r.spend_total, r.spend_day, r.spend_month,"                                                   \
     " (SELECT NULLIF(COUNT(*), 0) FROM api_key_models m WHERE m.api_key_id = k.id),"               \
-    " CAST(k.created_at AS CHAR) FROM api_keys k JOIN accounts a ON a.id = k.account_id"
+    " CAST(k.created_at AS CHAR) FROM api_keys k JOIN accounts a ON a.id = k.account_id LEFT JOIN" \
+    " rate_limits r ON r.api_key_id = k.id AND r.model_id IS NULL"
 
 static const char sql_list[] = SQL_KEYS " WHERE ? IS NULL OR a.name = ? ORDER BY k.id";
 static const char sql_show[] = SQL_KEYS " WHERE k.id = ?";
 static const char sql_insert[] =
-    "INSERT INTO api_keys (account_id, name, key_hash, key_hint, expires_at, spend_limit,"
-    " spend_limit_day, spend_limit_month) VALUES (?, COALESCE(?, ''), ?, ?, ?, ?, ?, ?)";
+    "INSERT INTO api_keys (account_id, name, key_hash, key_hint, expires_at) VALUES (?,"
+    " COALESCE(?, ''), ?, ?, ?)";
 static const char sql_by_hash[] = "SELECT id FROM api_keys WHERE key_hash = ?";
 static const char sql_by_id[] = "SELECT id FROM api_keys WHERE id = ?";
-static const char sql_set[] =
-    "UPDATE api_keys SET name = COALESCE(?, name), expires_at = IF(?, ?, expires_at), spend_limit "
-    "= IF(?, ?, spend_limit), spend_limit_day = IF(?, ?, spend_limit_day), spend_limit_month = "
-    "IF(?, ?, spend_limit_month) WHERE id = ?";
+static const char sql_set[] = "UPDATE api_keys SET name = COALESCE(?, name), expires_at = IF(?, ?, "
+                              "expires_at) WHERE id = ?";
+static const char sql_set_limits[] =
+    "INSERT INTO rate_limits (api_key_id, spend_total, spend_day, spend_month) VALUES (?, ?, ?, ?)"
+    " ON DUPLICATE KEY UPDATE spend_total = IF(?, VALUES(spend_total), spend_total), spend_day ="
+    " IF(?, VALUES(spend_day), spend_day), spend_month = IF(?, VALUES(spend_month), spend_month)";
 static const char sql_models_clear[] = "DELETE FROM api_key_models WHERE api_key_id = ?";
 static const char sql_model_add[] =
     "INSERT INTO api_key_models (api_key_id, model_id) SELECT ?, id FROM models WHERE name = ?";
 static const char sql_status[] = "UPDATE api_keys SET status = ? WHERE id = ? AND status <> ?";
 static const char sql_copy[] =
-    "INSERT INTO api_keys (account_id, name, key_hash, key_hint, expires_at, spend_limit,"
-    " spend_limit_day, spend_limit_month) SELECT account_id, name, ?, ?, expires_at, spend_limit,"
-    " spend_limit_day, spend_limit_month FROM api_keys WHERE id = ? AND status = 'active'";
-static const char sql_copy_models[] =
+    "INSERT INTO api_keys (account_id, name, key_hash, key_hint, expires_at) SELECT account_id,"
+    " name, ?, ?, expires_at FROM api_keys WHERE id = ? AND status = 'active'";
+/* What goes with a key: the first parameter is the new one, the second the old one. */
+static const char *const sql_copy_rights[] = {
     "INSERT INTO api_key_models (api_key_id, model_id) SELECT ?, model_id FROM api_key_models"
-    " WHERE api_key_id = ?";
+    " WHERE api_key_id = ?",
+    "INSERT INTO api_key_addresses (api_key_id, address_range, note) SELECT ?, address_range, note"
+    " FROM api_key_addresses WHERE api_key_id = ?",
+    "INSERT INTO rate_limits (api_key_id, model_id, requests_per_minute, tokens_per_minute,"
+    " concurrent_requests, spend_total, spend_day, spend_month, note) SELECT ?, model_id,"
+    " requests_per_minute, tokens_per_minute, concurrent_requests, spend_total, spend_day,"
+    " spend_month, note FROM rate_limits WHERE api_key_id = ?",
+};
 static const char sql_retire[] =
     "UPDATE api_keys SET expires_at = LEAST(COALESCE(expires_at, '9999-01-01'), UTC_TIMESTAMP(3) + "
     "INTERVAL ? HOUR) WHERE id = ?";
@@ -142,6 +151,18 @@ static enum ctl_exit read_limits(const struct ctl_args *args, struct limits *l)
     return result;
 }
 
+/* What was given of the limits of spend goes into the key's row of rate_limits. */
+static enum ctl_exit set_limits(struct ctl_sql *s, const struct limits *l, int64_t id)
+{
+    bool has_all = ctl_value(s->args, "limit") != NULL;
+    bool has_day = ctl_value(s->args, "limit-day") != NULL;
+    bool has_month = ctl_value(s->args, "limit-month") != NULL;
+    struct db_value params[] = {DB_INT(id),      l->all,          l->day,           l->month,
+                                DB_INT(has_all), DB_INT(has_day), DB_INT(has_month)};
+    return has_all || has_day || has_month ? ctl_sql_run(s, sql_set_limits, params, 7, NULL)
+                                           : CTL_OK;
+}
+
 /* Replaces what the key may use by --models, when that was given. */
 static enum ctl_exit set_models(struct ctl_sql *s, int64_t id)
 {
@@ -198,17 +219,13 @@ static enum ctl_exit create(struct ctl_sql *s, const struct limits *l, struct fr
         result = ctl_sql_begin(s);
     if (result)
         return result;
-    struct db_value params[] = {DB_INT(account),
-                                ctl_db_text(s->args, "name"),
-                                hash_value(k->hash),
-                                DB_STRZ(k->hint),
-                                l->expires,
-                                l->all,
-                                l->day,
-                                l->month};
-    result = ctl_sql_run(s, sql_insert, params, 8, NULL);
+    struct db_value params[] = {DB_INT(account), ctl_db_text(s->args, "name"), hash_value(k->hash),
+                                DB_STRZ(k->hint), l->expires};
+    result = ctl_sql_run(s, sql_insert, params, 5, NULL);
     if (!result)
         result = find_key(s, k->text, &id);
+    if (!result)
+        result = set_limits(s, l, id);
     if (!result)
         result = set_models(s, id);
     return ctl_sql_end(s, result);
@@ -244,16 +261,10 @@ static enum ctl_exit set(struct ctl_sql *s, const struct limits *l)
         return result;
     struct db_value key = DB_INT(id);
     struct db_value params[] = {ctl_db_text(args, "name"),
-                                DB_INT(ctl_value(args, "expires") != NULL),
-                                l->expires,
-                                DB_INT(ctl_value(args, "limit") != NULL),
-                                l->all,
-                                DB_INT(ctl_value(args, "limit-day") != NULL),
-                                l->day,
-                                DB_INT(ctl_value(args, "limit-month") != NULL),
-                                l->month,
-                                key};
-    result = ctl_sql_run(s, sql_set, params, 10, NULL);
+                                DB_INT(ctl_value(args, "expires") != NULL), l->expires, key};
+    result = ctl_sql_run(s, sql_set, params, 4, NULL);
+    if (!result)
+        result = set_limits(s, l, id);
     if (!result)
         result = set_models(s, id);
     if (!result)
@@ -331,9 +342,9 @@ static enum ctl_exit rotate(struct ctl_sql *s, int64_t hours, struct fresh_key *
         result = ctl_fail("key %lld is not active", (long long)old);
     if (!result)
         result = find_key(s, k->text, &id);
-    if (!result)
-        result =
-            ctl_sql_run(s, sql_copy_models, (struct db_value[]){DB_INT(id), DB_INT(old)}, 2, NULL);
+    for (size_t i = 0; !result && i < sizeof(sql_copy_rights) / sizeof(sql_copy_rights[0]); i++)
+        result = ctl_sql_run(s, sql_copy_rights[i], (struct db_value[]){DB_INT(id), DB_INT(old)}, 2,
+                             NULL);
     if (!result)
         result =
             ctl_sql_run(s, sql_retire, (struct db_value[]){DB_INT(hours), DB_INT(old)}, 2, NULL);

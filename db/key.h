@@ -26,7 +26,6 @@ struct key {
     int64_t group_id;
     int64_t group_multiplier_ppm; /* millionths */
     int64_t account_multiplier_ppm;
-    bool has_spend_limit; /* its requests need a key_hold */
     char name[101];
     char hint[33];
     const int64_t *model_ids; /* ascending; NULL: all models */

@@ -15,85 +15,17 @@
  * What is not valid now is not read: disabled, revoked and expired keys, keys of disabled accounts. */
 #define LIST_OF(item, from)                                                                        \
     "(SELECT GROUP_CONCAT(CONCAT(" item ", ',') SEPARATOR '') FROM " from ")"
+#define ACCOUNT_MODELS LIST_OF("l.model_id", "account_models l WHERE l.account_id = a.id")
+#define GROUP_MODELS   LIST_OF("l.model_id", "group_models l WHERE l.group_id = a.group_id")
+#define ADDRESSES      LIST_OF("r.address_range", "api_key_addresses r WHERE r.api_key_id = k.id")
 #define SELECT_KEYS                                                                                \
     "SELECT k.id, k.key_hash, k.account_id, a.group_id, g.price_multiplier, a.price_multiplier, "  \
-    "k.name, k.key_hint,"                                                                          \
-    " TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(3), k.expires_at) DIV 1000,"                        \
-    " k.spend_limit IS NOT NULL OR k.spend_limit_day IS NOT NULL OR k.spend_limit_month IS NOT "   \
-    "NULL," LIST_OF("l.model_id", "account_models l WHERE l.account_id = a.id") "," LIST_OF(       \
-        "l.model_id",                                                                              \
-        "group_models l WHERE l.group_id = a.group_id") "," LIST_OF("r.address_range",             \
-                                                                    "api_key_addresses r WHERE "   \
-                                                                    "r.api_key_id = k.id") ", "    \
-                                                                                           "m."    \
-                                                                                           "model" \
-                                                                                           "_id"   \
-                                                                                           " FROM" \
-                                                                                           " api_" \
-                                                                                           "keys " \
-                                                                                           "k "    \
-                                                                                           "JOIN " \
-                                                                                           "accou" \
-                                                                                           "nts "  \
-                                                                                           "a ON " \
-                                                                                           "a.id " \
-                                                                                           "= "    \
-                                                                                           "k."    \
-                                                                                           "accou" \
-                                                                                           "nt_"   \
-                                                                                           "id "   \
-                                                                                           "JOIN " \
-                                                                                           "accou" \
-                                                                                           "nt_"   \
-                                                                                           "group" \
-                                                                                           "s g "  \
-                                                                                           "ON "   \
-                                                                                           "g.id " \
-                                                                                           "= "    \
-                                                                                           "a."    \
-                                                                                           "group" \
-                                                                                           "_id"   \
-                                                                                           " LEFT" \
-                                                                                           " JOIN" \
-                                                                                           " api_" \
-                                                                                           "key_"  \
-                                                                                           "model" \
-                                                                                           "s m "  \
-                                                                                           "ON "   \
-                                                                                           "m."    \
-                                                                                           "api_"  \
-                                                                                           "key_"  \
-                                                                                           "id = " \
-                                                                                           "k.id"  \
-                                                                                           " WHER" \
-                                                                                           "E "    \
-                                                                                           "k."    \
-                                                                                           "statu" \
-                                                                                           "s = "  \
-                                                                                           "'acti" \
-                                                                                           "ve' "  \
-                                                                                           "AND "  \
-                                                                                           "a."    \
-                                                                                           "statu" \
-                                                                                           "s = "  \
-                                                                                           "'acti" \
-                                                                                           "ve' "  \
-                                                                                           "AND "  \
-                                                                                           "(k."   \
-                                                                                           "expir" \
-                                                                                           "es_"   \
-                                                                                           "at "   \
-                                                                                           "IS "   \
-                                                                                           "NULL " \
-                                                                                           "OR "   \
-                                                                                           "k."    \
-                                                                                           "expir" \
-                                                                                           "es_"   \
-                                                                                           "at > " \
-                                                                                           "UTC_"  \
-                                                                                           "TIMES" \
-                                                                                           "TAMP(" \
-                                                                                           "3))"
+    "k.name, k.key_hint, TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(3), k.expires_at) DIV "          \
+    "1000, " ACCOUNT_MODELS ", " GROUP_MODELS ", " ADDRESSES                                       \
+    ", m.model_id FROM api_keys k JOIN accounts a ON a.id = k.account_id JOIN "                    \
+    "account_groups g ON g.id = a.group_id LEFT JOIN api_key_models m ON m.api_key_id = "          \
+    "k.id WHERE k.status = 'active' AND a.status = 'active' AND (k.expires_at IS NULL OR "         \
+    "k.expires_at > UTC_TIMESTAMP(3))"
 #define ORDER_KEYS " ORDER BY k.id, m.model_id"
 
 enum {
@@ -106,7 +38,6 @@ enum {
     COL_NAME,
     COL_HINT,
     COL_LEFT_MS,
-    COL_LIMITED,
     COL_ACCOUNT_MODELS,
     COL_GROUP_MODELS,
     COL_ADDRESSES,
@@ -235,7 +166,6 @@ static struct key_object *object_of_row(const struct db_stmt *s, int64_t now, si
     o->key.group_id = db_col_i64(s, COL_GROUP);
     o->key.group_multiplier_ppm = multiplier_of(s, COL_GROUP_MULTIPLIER);
     o->key.account_multiplier_ppm = multiplier_of(s, COL_ACCOUNT_MULTIPLIER);
-    o->key.has_spend_limit = db_col_i64(s, COL_LIMITED) != 0;
     slice_copy_z(o->key.name, sizeof(o->key.name), db_col_text(s, COL_NAME));
     slice_copy_z(o->key.hint, sizeof(o->key.hint), db_col_text(s, COL_HINT));
     assert(db_col_text(s, COL_HASH).n == SHA256_BYTES);

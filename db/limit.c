@@ -183,6 +183,28 @@ static enum err take_slot(struct limits *l, struct limit_ticket *t, struct limit
     return e == ERR_END ? ERR_OK : e;
 }
 
+/* One that limits spend only needs no pool. */
+static bool is_rate(const struct limit_rule *rule)
+{
+    for (int k = 0; k <= LIMIT_WINDOWS_N; k++)
+        if (rule->max[k] >= 0)
+            return true;
+    return false;
+}
+
+/* Notes the limits of spend; the others move up in rules. Returns how many these are. */
+static size_t split_off_spends(struct limit_ticket *t, struct limit_rule *rules, size_t n)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (rules[i].has_spend)
+            t->spends[t->spends_n++] = (struct limit_spend){rules[i].id, rules[i].scope};
+        if (is_rate(&rules[i]))
+            rules[kept++] = rules[i];
+    }
+    return kept;
+}
+
 static enum err get_pools(struct limits *l, struct limit_ticket *t, const struct limit_rule *rules,
                           size_t n)
 {
@@ -203,8 +225,9 @@ enum err limit_take(struct limits *l, const struct limit_ask *ask, struct limit_
         .tokens = ask->tokens, .views = {{.max = -1}, {.max = -1}}
     };
     enum err e = limit_rules_match(l, ask, rules, &n);
-    if (e || !n)
+    if (e)
         return e;
+    n = split_off_spends(t, rules, n);
     e = get_pools(l, t, rules, n);
     if (!e)
         e = check_refused(t, rules);

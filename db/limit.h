@@ -1,5 +1,6 @@
 /* limit - limits of rate, exact over all processes: requests and tokens in each minute, requests
- * that run at once; by key, account, group, model, or one of the first three with a model.
+ * that run at once; by key, account, group, model, or one of the first three with a model. Which
+ * limits of spend a request falls under is told here and held against by spend_hold.
  *
  * What a process lets through it has borrowed from MariaDB before (limit_windows, limit_slots): in
  * blocks of a large limit, one by one of a small one. Minutes are the database's, UTC; what is
@@ -20,6 +21,17 @@
 
 /* Key, account, group, model, and each of the first three with the model. */
 #define LIMIT_MATCHES_MAX 7
+
+/* What a limit names. */
+enum limit_scope {
+    LIMIT_KEY,
+    LIMIT_KEY_MODEL,
+    LIMIT_ACCOUNT,
+    LIMIT_ACCOUNT_MODEL,
+    LIMIT_GROUP,
+    LIMIT_GROUP_MODEL,
+    LIMIT_MODEL
+};
 
 enum limit_kind { LIMIT_REQUESTS, LIMIT_TOKENS, LIMIT_SLOTS };
 #define LIMIT_WINDOWS_N 2 /* the kinds that are counted by the minute */
@@ -54,12 +66,20 @@ struct limit_part {
     bool has_slot;
 };
 
+/* A limit of spend that the request falls under. */
+struct limit_spend {
+    int64_t id;
+    enum limit_scope scope;
+};
+
 /* What one request has taken; a plain value. After limit_take exactly one of limit_settle and
  * limit_cancel, or nothing when it failed. */
 struct limit_ticket {
     struct limit_part parts[LIMIT_MATCHES_MAX];
     size_t parts_n;
     int64_t tokens;
+    struct limit_spend spends[LIMIT_MATCHES_MAX]; /* nothing is taken of them */
+    size_t spends_n;
     struct limit_view views[LIMIT_WINDOWS_N]; /* the tightest of each kind */
     /* when it was refused: */
     enum limit_kind refused;

@@ -26,6 +26,8 @@ struct limit_rule {
     int64_t api_key_id, account_id, group_id, model_id;
     int64_t id;
     int64_t max[LIMIT_WINDOWS_N + 1]; /* by enum limit_kind */
+    bool has_spend;                   /* it limits spend */
+    enum limit_scope scope;           /* of those that match */
 };
 
 struct limit_window {

@@ -24,7 +24,8 @@ static const char sql_rules[] =
     "SELECT id, COALESCE(api_key_id, 0), COALESCE(account_id, 0), COALESCE(group_id, 0), "
     "COALESCE(model_id, 0), COALESCE(CAST(requests_per_minute AS SIGNED), -1), "
     "COALESCE(CAST(tokens_per_minute AS SIGNED), -1), "
-    "COALESCE(CAST(concurrent_requests AS SIGNED), -1) FROM rate_limits";
+    "COALESCE(CAST(concurrent_requests AS SIGNED), -1), COALESCE(spend_total, spend_day, "
+    "spend_month) IS NOT NULL FROM rate_limits";
 
 static struct limit_rule rule_of(const struct db_stmt *s)
 {
@@ -34,7 +35,8 @@ static struct limit_rule rule_of(const struct db_stmt *s)
         .account_id = db_col_i64(s, 2),
         .group_id = db_col_i64(s, 3),
         .model_id = db_col_i64(s, 4),
-        .max = {db_col_i64(s, 5), db_col_i64(s, 6), db_col_i64(s, 7)}
+        .max = {db_col_i64(s, 5), db_col_i64(s, 6), db_col_i64(s, 7)},
+        .has_spend = db_col_i64(s, 8) != 0,
     };
 }
 
@@ -117,13 +119,13 @@ enum err limit_rules_match(struct limits *l, const struct limit_ask *ask, struct
                            size_t *n)
 {
     const struct limit_rule scopes[LIMIT_MATCHES_MAX] = {
-        {.api_key_id = ask->api_key_id},
-        {.api_key_id = ask->api_key_id, .model_id = ask->model_id},
-        {.account_id = ask->account_id                            },
-        {.account_id = ask->account_id, .model_id = ask->model_id},
-        {.group_id = ask->group_id   },
-        {.group_id = ask->group_id,     .model_id = ask->model_id},
-        {.model_id = ask->model_id    },
+        [LIMIT_KEY] = {.api_key_id = ask->api_key_id},
+        [LIMIT_KEY_MODEL] = {.api_key_id = ask->api_key_id, .model_id = ask->model_id},
+        [LIMIT_ACCOUNT] = {.account_id = ask->account_id                            },
+        [LIMIT_ACCOUNT_MODEL] = {.account_id = ask->account_id, .model_id = ask->model_id},
+        [LIMIT_GROUP] = {.group_id = ask->group_id   },
+        [LIMIT_GROUP_MODEL] = {.group_id = ask->group_id,     .model_id = ask->model_id},
+        [LIMIT_MODEL] = {.model_id = ask->model_id    },
     };
     *n = 0;
     pthread_mutex_lock(&l->mu);
@@ -133,8 +135,10 @@ enum err limit_rules_match(struct limits *l, const struct limit_ask *ask, struct
     for (size_t i = 0; !e && l->rules_n && i < LIMIT_MATCHES_MAX; i++) {
         const struct limit_rule *rule =
             bsearch(&scopes[i], l->rules, l->rules_n, sizeof(*l->rules), by_scope);
-        if (rule)
-            out[(*n)++] = *rule;
+        if (!rule)
+            continue;
+        out[*n] = *rule;
+        out[(*n)++].scope = (enum limit_scope)i;
     }
     pthread_mutex_unlock(&l->mu);
     return e;

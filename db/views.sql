@@ -138,29 +138,8 @@ FROM usage_log u
 LEFT JOIN channels c ON c.id = u.channel_id
 GROUP BY day, u.model, u.channel_id, c.name;
 
--- What keys with a spend limit have spent and hold, by day and month of now, UTC.
-CREATE OR REPLACE SQL SECURITY INVOKER VIEW v_key_spend AS
-SELECT k.id AS api_key_id, k.name, k.key_hint, k.account_id,
-  k.spend_limit, COALESCE(st.spent, 0) + COALESCE(h.ended, 0) AS spent,
-  k.spend_limit_day, COALESCE(sd.spent, 0) + COALESCE(h.ended_day, 0) AS spent_day,
-  k.spend_limit_month, COALESCE(sm.spent, 0) + COALESCE(h.ended_month, 0) AS spent_month,
-  COALESCE(h.held, 0) AS held
-FROM api_keys k
-LEFT JOIN key_spend st ON st.api_key_id = k.id AND st.period = 'total'
-LEFT JOIN key_spend sd ON sd.api_key_id = k.id AND sd.period = 'day' AND sd.starts = UTC_DATE()
-LEFT JOIN key_spend sm ON sm.api_key_id = k.id AND sm.period = 'month' AND sm.starts = DATE_FORMAT(UTC_DATE(), '%Y-%m-01')
-LEFT JOIN (
-  SELECT x.api_key_id,
-    SUM(CASE WHEN u.request_id IS NOT NULL THEN u.cost END) AS ended,
-    SUM(CASE WHEN u.request_id IS NOT NULL AND DATE(x.held_at) = UTC_DATE() THEN u.cost END) AS ended_day,
-    SUM(CASE WHEN u.request_id IS NOT NULL AND DATE_FORMAT(x.held_at, '%Y-%m') = DATE_FORMAT(UTC_DATE(), '%Y-%m') THEN u.cost END) AS ended_month,
-    SUM(CASE WHEN u.request_id IS NULL AND p.id IS NOT NULL THEN x.amount END) AS held
-  FROM key_holds x
-  LEFT JOIN usage_log u ON u.request_id = x.request_id
-  LEFT JOIN processes p ON p.id = x.process_id
-  GROUP BY x.api_key_id
-) h ON h.api_key_id = k.id
-WHERE k.spend_limit IS NOT NULL OR k.spend_limit_day IS NOT NULL OR k.spend_limit_month IS NOT NULL;
+DROP VIEW IF EXISTS v_key_spend;
+
 -- Reconciliation: each view lists what does not agree, and is empty when all is well. `aipassctl ledger check` reads them all.
 
 -- Each checkpoint is the one before plus the rows that it marks, of its own account.
@@ -227,12 +206,33 @@ LEFT JOIN (
 WHERE COALESCE(u.requests, 0) <= d.rows_n
   AND (COALESCE(s.requests, 0) <> COALESCE(u.requests, 0) OR COALESCE(s.cost, 0) <> COALESCE(u.cost, 0) OR d.rows_n <> COALESCE(u.requests, 0));
 
--- Limits of rate by name, with what was borrowed of them in this minute and what is running.
+-- Limits by name: what was borrowed in this minute, what is running, what was spent in all, today and this month (UTC), what running requests hold, and the most that one more may cost.
 CREATE OR REPLACE SQL SECURITY INVOKER VIEW v_rate_limits AS
 SELECT l.id AS limit_id, k.name AS api_key, a.name AS account, g.name AS account_group, m.name AS model,
   l.requests_per_minute, COALESCE(r.used, 0) AS requests, l.tokens_per_minute, COALESCE(t.used, 0) AS tokens, l.concurrent_requests,
-  (SELECT COALESCE(SUM(s.slots), 0) FROM limit_slots s WHERE s.limit_id = l.id) AS slots, l.note
+  (SELECT COALESCE(SUM(s.slots), 0) FROM limit_slots s WHERE s.limit_id = l.id) AS slots,
+  l.spend_total, x.spent_total, l.spend_day, x.spent_day, l.spend_month, x.spent_month, x.held,
+  CASE WHEN COALESCE(l.spend_total, l.spend_day, l.spend_month) IS NOT NULL THEN GREATEST(0, LEAST(
+    COALESCE(l.spend_total - x.spent_total - x.held, 999999999), COALESCE(l.spend_day - x.spent_day - x.held_day, 999999999),
+    COALESCE(l.spend_month - x.spent_month - x.held_month, 999999999))) END AS spend_left, l.note
 FROM rate_limits l
+JOIN (
+  SELECT i.id,
+    COALESCE(MAX(st.spent), 0) + COALESCE(SUM(CASE WHEN u.request_id IS NOT NULL THEN u.cost END), 0) AS spent_total,
+    COALESCE(MAX(sd.spent), 0) + COALESCE(SUM(CASE WHEN u.request_id IS NOT NULL AND DATE(h.held_at) = UTC_DATE() THEN u.cost END), 0) AS spent_day,
+    COALESCE(MAX(sm.spent), 0) + COALESCE(SUM(CASE WHEN u.request_id IS NOT NULL AND DATE_FORMAT(h.held_at, '%Y-%m') = DATE_FORMAT(UTC_DATE(), '%Y-%m') THEN u.cost END), 0) AS spent_month,
+    COALESCE(SUM(CASE WHEN u.request_id IS NULL AND p.id IS NOT NULL THEN h.amount END), 0) AS held,
+    COALESCE(SUM(CASE WHEN u.request_id IS NULL AND p.id IS NOT NULL AND DATE(h.held_at) = UTC_DATE() THEN h.amount END), 0) AS held_day,
+    COALESCE(SUM(CASE WHEN u.request_id IS NULL AND p.id IS NOT NULL AND DATE_FORMAT(h.held_at, '%Y-%m') = DATE_FORMAT(UTC_DATE(), '%Y-%m') THEN h.amount END), 0) AS held_month
+  FROM rate_limits i
+  LEFT JOIN limit_spend st ON st.limit_id = i.id AND st.period = 'total'
+  LEFT JOIN limit_spend sd ON sd.limit_id = i.id AND sd.period = 'day' AND sd.starts = UTC_DATE()
+  LEFT JOIN limit_spend sm ON sm.limit_id = i.id AND sm.period = 'month' AND sm.starts = DATE_FORMAT(UTC_DATE(), '%Y-%m-01')
+  LEFT JOIN limit_holds h ON h.limit_id = i.id
+  LEFT JOIN usage_log u ON u.request_id = h.request_id
+  LEFT JOIN processes p ON p.id = h.process_id
+  GROUP BY i.id
+) x ON x.id = l.id
 LEFT JOIN api_keys k ON k.id = l.api_key_id
 LEFT JOIN accounts a ON a.id = l.account_id
 LEFT JOIN account_groups g ON g.id = l.group_id

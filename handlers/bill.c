@@ -6,16 +6,19 @@
 #include "fcgi/response.h"
 #include "fcgi/router.h"
 #include "handlers/admit.h"
+#include "handlers/errors.h"
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#define KEY_WAIT_MS        50  /* between two tries for a spend limit that running requests hold */
-#define KEY_REFUSED_MS     500 /* a refused extension is not asked for again before */
-#define HOLD_TRIES         3   /* a balance may shrink while we ask for less of it */
-#define FOLLOW_NUMERATOR   3   /* the hold grows when three quarters of its output are used */
+#define SPEND_WAIT_MS      50  /* between two tries for a limit that running requests hold */
+#define SPEND_REFUSED_MS   500 /* a refused extension is not asked for again before */
+#define NAME_SIZE          96
+#define HOLD_TRIES         3 /* a balance may shrink while we ask for less of it */
+#define FOLLOW_NUMERATOR   3 /* the hold grows when three quarters of its output are used */
 #define FOLLOW_DENOMINATOR 4
 
 static int64_t min_i64(int64_t a, int64_t b)
@@ -42,43 +45,78 @@ static enum err worst_price(const struct bill *b, int64_t output, int64_t *nusd)
 /* The most that may be charged. */
 static int64_t cap_of(const struct bill *b)
 {
-    return b->key_held_nusd < 0 ? b->hold.amount_nusd
-                                : min_i64(b->hold.amount_nusd, b->key_held_nusd);
+    return b->spend_held_nusd < 0 ? b->hold.amount_nusd
+                                  : min_i64(b->hold.amount_nusd, b->spend_held_nusd);
 }
 
-/* The hold on the key's spend limit. The cost of a request that has just ended is known to the limit some moments later: it is waited for, like for the balance. */
-static enum err take_key_hold(struct bill *b, int64_t need, int64_t *left)
+/* The hold under limits of spend. The cost of a request that has just ended is known to a limit some moments later: it is waited for, like for the balance. */
+static enum err take_spend_hold(struct bill *b, int64_t need)
 {
     int64_t deadline_ms = clock_mono_ms() + b->app->config->lease_wait_ms;
     enum err e;
-    while ((e = key_hold_open(b->app->db, &b->key_hold, need, left)) == ERR_KEY_RESERVED &&
-           clock_mono_ms() + KEY_WAIT_MS < deadline_ms)
-        usleep(KEY_WAIT_MS * 1000);
+    while ((e = spend_hold_open(b->app->db, &b->spend, need, &b->refusal)) == ERR_SPEND_RESERVED &&
+           clock_mono_ms() + SPEND_WAIT_MS < deadline_ms)
+        usleep(SPEND_WAIT_MS * 1000);
     if (e == ERR_OK || e == ERR_DB_UNKNOWN)
-        b->key_held_nusd = need;
+        b->spend_held_nusd = need;
     return e;
 }
 
-/* The hold on the balance and, for a key with a spend limit, on that. *available: what could be held when it was too much. */
+/* The hold on the balance and, where spend is limited, on that. *available: what could be held when it was too much. */
 static enum err take_holds(struct bill *b, int64_t need, int64_t *available)
 {
     enum err e = hold_open(b->app->money, b->key->account_id, need, &b->hold, available);
-    if (e != ERR_OK || !b->key->has_spend_limit || need == 0)
+    if (e != ERR_OK || b->spend.limits_n == 0 || need == 0)
         return e;
-    e = take_key_hold(b, need, available);
+    e = take_spend_hold(b, need);
+    *available = e == ERR_SPEND_LIMIT ? b->refusal.left_nusd : -1;
     if (e != ERR_OK && e != ERR_DB_UNKNOWN)
         hold_cancel(b->app->money, &b->hold);
     return e;
 }
 
+/* "The spend limit per day of this API key". */
+static const char *name_limit(char dst[NAME_SIZE], const struct rate *rate,
+                              const struct spend_refusal *r)
+{
+    static const char *const periods[] = {"", " per day", " per month"};
+    static const char *const scopes[] = {
+        [LIMIT_KEY] = " of this API key",
+        [LIMIT_KEY_MODEL] = " of this API key for this model",
+        [LIMIT_ACCOUNT] = " of your account",
+        [LIMIT_ACCOUNT_MODEL] = " of your account for this model",
+        [LIMIT_GROUP] = " of your group",
+        [LIMIT_GROUP_MODEL] = " of your group for this model",
+        [LIMIT_MODEL] = " of this model",
+    };
+    const char *scope = "";
+    for (size_t i = 0; i < rate->ticket.spends_n; i++)
+        if (rate->ticket.spends[i].id == r->limit_id)
+            scope = scopes[rate->ticket.spends[i].scope];
+    snprintf(dst, NAME_SIZE, "The spend limit%s%s", periods[r->period], scope);
+    return dst;
+}
+
+static enum err refuse_spend(struct bill *b, int64_t affordable)
+{
+    char name[NAME_SIZE];
+    name_limit(name, b->rate, &b->refusal);
+    if (b->refusal.wait_s >= 0)
+        error_retry_after(b->req, b->refusal.wait_s);
+    if (affordable >= b->app->config->hold_output_min)
+        return request_fail(b->req, ERR_SPEND_LIMIT, "max_tokens",
+                            "%s leaves at most %" PRId64
+                            " output tokens for this request. Lower max_tokens.",
+                            name, affordable);
+    return request_fail(b->req, ERR_SPEND_LIMIT, NULL,
+                        "%s is too low for this request, or reached.", name);
+}
+
 static enum err refuse(struct bill *b, enum err e, const struct format_request *in,
                        int64_t affordable)
 {
-    if (e == ERR_KEY_LIMIT && affordable >= b->app->config->hold_output_min)
-        return request_fail(b->req, e, "max_tokens",
-                            "The spend limit of this API key leaves at most %" PRId64
-                            " output tokens for this request. Lower max_tokens.",
-                            affordable);
+    if (e == ERR_SPEND_LIMIT)
+        return refuse_spend(b, affordable);
     if (e == ERR_NO_FUNDS && affordable >= b->app->config->hold_output_min)
         return request_fail(b->req, e, "max_tokens",
                             "Your balance cannot pay for the %" PRId64
@@ -104,7 +142,7 @@ static enum err take_hold(struct bill *b, const struct format_request *in)
                                                             : b->output_limit);
     int64_t affordable = -1;
     enum err e = ERR_NO_FUNDS;
-    for (int i = 0; i < HOLD_TRIES && (e == ERR_NO_FUNDS || e == ERR_KEY_LIMIT); i++) {
+    for (int i = 0; i < HOLD_TRIES && (e == ERR_NO_FUNDS || e == ERR_SPEND_LIMIT); i++) {
         int64_t need = 0;
         int64_t available = 0;
         if (worst_price(b, wanted, &need) != ERR_OK)
@@ -112,7 +150,7 @@ static enum err take_hold(struct bill *b, const struct format_request *in)
         e = take_holds(b, need, &available);
         if (e == ERR_OK || e == ERR_DB_UNKNOWN)
             break;
-        if (e != ERR_NO_FUNDS && e != ERR_KEY_LIMIT)
+        if (e != ERR_NO_FUNDS && e != ERR_SPEND_LIMIT)
             return refuse(b, e, in, -1);
         affordable = affordable_output(b, available, in->choices);
         bool may_shrink = in->output_max < 0 || in->is_stream;
@@ -130,9 +168,10 @@ static enum err take_hold(struct bill *b, const struct format_request *in)
     return e;
 }
 
-/* Nobody knows whether the key's limit holds this request: it is written down as one that failed, since a usage row ends such a hold. */
+/* Nobody knows whether a limit of spend holds this request: it is written down as one that failed, since a usage row ends such a hold. */
 static enum err give_up(struct bill *b)
 {
+    rate_cancel(b->rate);
     bill_settle(b, USAGE_ERROR, ERR_UNAVAILABLE, NULL);
     return request_fail(b->req, ERR_UNAVAILABLE, NULL, NULL);
 }
@@ -158,14 +197,23 @@ static void fill_row(struct bill *b, const struct format *format, const struct f
     memcpy(row->price_lines, "[]", 3);
 }
 
+static struct spend_hold spend_of(const struct bill *b, const struct limit_ticket *t)
+{
+    struct spend_hold h = {.request_id = b->req->id, .process_id = money_process_id(b->app->money)};
+    for (; h.limits_n < t->spends_n; h.limits_n++)
+        h.limit_ids[h.limits_n] = t->spends[h.limits_n].id;
+    return h;
+}
+
 enum err bill_open(struct bill *b, struct request *req, const struct catalog_model *model,
-                   const struct format *format, const struct format_request *in)
+                   const struct format *format, const struct format_request *in, struct rate *rate)
 {
     *b = (struct bill){.app = app_of(req), .req = req, .key = admit_key(req), .model = model};
     b->slot.index = -1;
     b->output_inject = -1;
-    b->key_held_nusd = -1;
-    b->key_hold = (struct key_hold){b->key->id, req->id, money_process_id(b->app->money)};
+    b->spend_held_nusd = -1;
+    b->spend = spend_of(b, &rate->ticket);
+    b->rate = rate;
     b->input_max = input_bound(model, in);
     b->prices = price_choose(&model->prices, b->key->group_id, b->key->account_id);
     price_pick_dearest(&b->prices, b->input_max, &b->worst);
@@ -181,8 +229,8 @@ enum err bill_open(struct bill *b, struct request *req, const struct catalog_mod
     fill_row(b, format, in);
     enum err e = journal_admit(b->app->money, &b->row, &b->slot);
     if (e != ERR_OK) {
-        if (b->key_held_nusd >= 0)
-            key_hold_cancel(b->app->db, &b->key_hold);
+        if (b->spend_held_nusd >= 0)
+            spend_hold_cancel(b->app->db, &b->spend);
         hold_cancel(b->app->money, &b->hold);
         return request_fail(req, e, NULL, NULL);
     }
@@ -269,18 +317,18 @@ int64_t bill_quote(const struct bill *b, const struct reader *reader)
     return min_i64(price_usage(b, reader, &usage, &price), cap_of(b));
 }
 
-/* More for both holds, the key's first: what the balance then refuses ends with the usage row. */
+/* More for both holds, that on limits first: what the balance then refuses ends with the usage row. */
 static enum err extend_holds(struct bill *b, int64_t more)
 {
-    if (b->key_held_nusd >= 0) {
-        if (b->key_refused_ms != 0 && clock_mono_ms() - b->key_refused_ms < KEY_REFUSED_MS)
-            return ERR_KEY_LIMIT;
-        enum err e = key_hold_extend(b->app->db, &b->key_hold, more);
+    if (b->spend_held_nusd >= 0) {
+        if (b->spend_refused_ms != 0 && clock_mono_ms() - b->spend_refused_ms < SPEND_REFUSED_MS)
+            return ERR_SPEND_LIMIT;
+        enum err e = spend_hold_extend(b->app->db, &b->spend, more);
         if (e != ERR_OK) {
-            b->key_refused_ms = clock_mono_ms();
+            b->spend_refused_ms = clock_mono_ms();
             return e == ERR_DB_UNKNOWN ? ERR_UNAVAILABLE : e;
         }
-        b->key_held_nusd += more;
+        b->spend_held_nusd += more;
     }
     return hold_extend(b->app->money, &b->hold, more);
 }
@@ -346,8 +394,7 @@ void bill_settle(struct bill *b, enum usage_status status, enum err error,
     journal_close(b->app->money, &b->slot, row);
     FAULT("k6"); /* journaled, the last byte not sent */
     hold_settle(b->app->money, &b->hold, row->cost_nusd);
-    if (b->rate != NULL)
-        rate_settle(b->rate, &row->usage);
+    rate_settle(b->rate, &row->usage);
     b->is_settled = true;
     log_settled(b);
 }

@@ -6,8 +6,8 @@
 
 #include "db/catalog.h"
 #include "db/journal.h"
-#include "db/key_hold.h"
 #include "db/lease.h"
+#include "db/spend_hold.h"
 #include "db/usage_row.h"
 #include "fcgi/request.h"
 #include "handlers/app.h"
@@ -22,10 +22,11 @@ struct bill {
     struct price_choice prices; /* what this customer pays */
     struct price worst;         /* the dearest of them that the request may end up with */
     struct hold hold;
-    struct key_hold key_hold; /* of a key with a spend limit */
-    int64_t key_held_nusd;    /* -1: it has none */
-    int64_t key_refused_ms;   /* when an extension of it was refused last; 0: never */
-    struct rate *rate;        /* limits, settled with the bill; NULL: none */
+    struct spend_hold spend;      /* under limits of spend */
+    int64_t spend_held_nusd;      /* -1: nothing is */
+    int64_t spend_refused_ms;     /* when an extension of it was refused last; 0: never */
+    struct spend_refusal refusal; /* the last */
+    struct rate *rate;            /* limits, settled with the bill */
     struct journal_slot slot;
     struct usage_row row; /* filled as the request goes on */
     int64_t input_max;    /* tokens held for input */
@@ -37,11 +38,12 @@ struct bill {
 };
 
 /* bill_open - holds the worst case and admits the request to the journal. ERR_OK: admitted, bill_settle must follow. Otherwise nothing is held and the request has been answered (429
- * insufficient_quota, 503). May block for money. */
+ * insufficient_quota, 503). rate: taken before; bill_settle settles it, from ERR_OK on. May block for money. */
 ERR_CHECK enum err bill_open(struct bill *b, struct request *req, const struct catalog_model *model,
-                             const struct format *format, const struct format_request *in);
+                             const struct format *format, const struct format_request *in,
+                             struct rate *rate);
 
-/* bill_follow - so much output was seen: extends the hold when it is nearly used up. ERR_NO_FUNDS, ERR_FUNDS_RESERVED, ERR_KEY_LIMIT or ERR_UNAVAILABLE: the stream must end now. */
+/* bill_follow - so much output was seen: extends the hold when it is nearly used up. ERR_NO_FUNDS, ERR_FUNDS_RESERVED, ERR_SPEND_LIMIT or ERR_UNAVAILABLE: the stream must end now. */
 ERR_CHECK enum err bill_follow(struct bill *b, const struct reader *reader);
 
 /* bill_quote - nano-USD that the customer would be charged if the answer ended with what the reader has seen. */

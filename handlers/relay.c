@@ -295,10 +295,9 @@ void relay_run(struct request *req, const struct relay_spec *spec)
     }
     if (rate_take(&r->rate, req, r->answer.model, spec->format, &r->read.in) != ERR_OK)
         return;
-    if (bill_open(&r->bill, req, r->answer.model, spec->format, &r->read.in) != ERR_OK) {
+    if (bill_open(&r->bill, req, r->answer.model, spec->format, &r->read.in, &r->rate) != ERR_OK) {
         rate_cancel(&r->rate);
         return;
     }
-    r->bill.rate = &r->rate;
     try_channels(r);
 }

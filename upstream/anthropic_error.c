@@ -27,10 +27,10 @@ static struct words words_of(enum err e)
     case ERR_NO_MODEL:
         return (struct words){404, "not_found_error"};
     case ERR_NO_FUNDS:
-    case ERR_KEY_LIMIT:
+    case ERR_SPEND_LIMIT:
         return (struct words){402, "billing_error"};
     case ERR_FUNDS_RESERVED: /* passes by itself, and 402 would stop the client for good */
-    case ERR_KEY_RESERVED:
+    case ERR_SPEND_RESERVED:
     case ERR_RATE:
     case ERR_UP_RATE:
         return (struct words){429, "rate_limit_error"};

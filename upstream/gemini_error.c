@@ -116,7 +116,7 @@ int gemini_error_http(enum err e)
 {
     switch (e) {
     case ERR_NO_FUNDS:
-    case ERR_KEY_LIMIT:
+    case ERR_SPEND_LIMIT:
         return 402; /* clients repeat a 429, and this cannot be mended by that */
     case ERR_TOO_LARGE:
         return 400;

@@ -201,8 +201,8 @@ const char *responses_failure_code(enum err e)
         return "context_length_exceeded";
     case ERR_NO_FUNDS:
     case ERR_FUNDS_RESERVED:
-    case ERR_KEY_LIMIT:
-    case ERR_KEY_RESERVED:
+    case ERR_SPEND_LIMIT:
+    case ERR_SPEND_RESERVED:
         return "insufficient_quota";
     case ERR_BAD_REQUEST:
     case ERR_UP_REJECTED:

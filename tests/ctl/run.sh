@@ -63,10 +63,10 @@ keys() {
     key=$(ctl key create ann --name laptop --limit 5 --models demo-model) || return 1
     [[ $key =~ ^sk-aip-[0-9a-f]{48}$ ]] || { echo "$key" && return 1; }
     id=$(sql "SELECT id FROM api_keys WHERE name = 'laptop'")
-    is 1 sql "SELECT COUNT(*) FROM api_keys WHERE key_hash = UNHEX(SHA2('$key', 256)) AND spend_limit = 5" &&
+    is 1 sql "SELECT COUNT(*) FROM api_keys WHERE key_hash = UNHEX(SHA2('$key', 256)) AND id = (SELECT api_key_id FROM rate_limits WHERE spend_total = 5)" &&
         is 1 sql "SELECT COUNT(*) FROM api_key_models" && exits 1 ctl key create ann --models nothing &&
         is 1 sql "SELECT COUNT(*) FROM api_keys WHERE name = 'laptop'" && ctl key set $id --limit none --name old >/dev/null &&
-        is NULL sql "SELECT spend_limit FROM api_keys WHERE id = $id" && exits 2 ctl key revoke $id </dev/null &&
+        is NULL sql "SELECT spend_total FROM rate_limits WHERE api_key_id = $id" && exits 2 ctl key revoke $id </dev/null &&
         ctl key rotate $id --grace 1 | grep_in ^sk-aip- && is 1 sql "SELECT COUNT(*) FROM api_keys WHERE expires_at < UTC_TIMESTAMP() + INTERVAL 61 MINUTE" &&
         ctl key disable $id && ctl key enable $id && ctl key revoke "$key" --yes && is revoked sql "SELECT status FROM api_keys WHERE id = $id" && exits 1 ctl key set 99
 }

@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-enum { STACK_SIMS_MAX = 4, STACK_WEBS_MAX = 2, STACK_GATEWAYS_MAX = 32 };
+enum { STACK_SIMS_MAX = 4, STACK_WEBS_MAX = 4, STACK_GATEWAYS_MAX = 32 };
 
 struct stack_options {
     int sims; /* provider simulators; 0: one */

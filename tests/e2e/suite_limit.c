@@ -1,4 +1,5 @@
-/* Spend limits of keys: exact over all processes, in streams too, and freed by those that die. */
+/* Limits of spend by each scope: exact over all processes, in streams too, told in each client
+ * format, and freed by processes that die. Limits are read again within 1.2 s here. */
 #include "tests/e2e/suites.h"
 
 #include "tests/e2e/ask.h"
@@ -14,10 +15,12 @@
 
 enum {
     RACERS = 100,
+    MANY = 200,
+    FITTING = 10,
     CROWD_THREADS = 6,
     CROWD_MS = 4000,
     CENTS = 20,
-    SEEN_MS = 1200,
+    READ_MS = 1300,
     ADOPTED_MS = 10000
 };
 
@@ -30,23 +33,35 @@ static void seed(void)
 
 #define TEN_TOKENS ",\"max_tokens\":10"
 
+/* The limit of the customer's key, or of the account. */
+static void set_limit(const struct customer *c, bool is_account, const char *limits)
+{
+    sql_run("INSERT INTO rate_limits SET %s = %" PRId64 ", %s",
+            is_account ? "account_id" : "api_key_id", is_account ? c->account_id : c->key_id,
+            limits);
+    spawn_sleep_ms(READ_MS);
+}
+
 static struct customer limited_customer(const char *limits)
 {
     struct customer c = customer_new("100");
-    sql_run("UPDATE api_keys SET %s WHERE id = %" PRId64, limits, c.key_id);
+    set_limit(&c, false, limits);
     return c;
 }
 
-static const char *spent(const struct customer *c)
+/* Of the view's row for the customer's only limit. */
+static const char *seen_of(const struct customer *c, const char *columns)
 {
-    return sql_text("SELECT spent FROM v_key_spend WHERE api_key_id = %" PRId64, c->key_id);
+    return sql_text("SELECT CONCAT_WS(' ', %s) FROM v_rate_limits v JOIN rate_limits l ON l.id = "
+                    "v.limit_id WHERE l.api_key_id = %" PRId64 " OR l.account_id = %" PRId64,
+                    columns, c->key_id, c->account_id);
 }
 
 START_TEST(of_100_requests_on_a_limit_for_one_exactly_one_is_admitted)
 {
     static struct http_call calls[RACERS];
     static struct http_reply replies[RACERS];
-    struct customer c = limited_customer("spend_limit = 0.01");
+    struct customer c = limited_customer("spend_total = 0.01");
     int admitted = 0, refused = 0;
     const char *body = ask_body("limited", "ms=500,tokens=10", TEN_TOKENS);
     for (int i = 0; i < RACERS; i++)
@@ -69,9 +84,130 @@ START_TEST(of_100_requests_on_a_limit_for_one_exactly_one_is_admitted)
 }
 END_TEST
 
+/* Each costs its worst case, one cent. */
+START_TEST(of_200_requests_of_an_account_exactly_the_10_that_a_day_allows_pass)
+{
+    static struct http_call calls[MANY];
+    static struct http_reply replies[MANY];
+    struct customer c = customer_new("100");
+    char other[ADMIN_KEY_SIZE];
+    int passed = 0, refused = 0;
+    const char *body = ask_body("limited", "ms=50,tokens=10", TEN_TOKENS);
+    key_new(c.account_id, other);
+    set_limit(&c, true, "spend_day = 0.10");
+    for (int i = 0; i < MANY; i++)
+        calls[i] = (struct http_call){.port = stack.webs[i % stack.webs_n].port,
+                                      .path = "/v1/chat/completions",
+                                      .key = i / stack.webs_n % 2 ? other : c.key,
+                                      .body = body};
+    http_many(calls, replies, MANY);
+    for (int i = 0; i < MANY; i++) {
+        passed += replies[i].status == 200;
+        refused += replies[i].status == 429;
+    }
+    ck_assert_msg(passed == FITTING && refused == MANY - FITTING,
+                  "%d passed, %d refused; one: %d %s", passed, refused, replies[0].status,
+                  replies[0].body);
+    ck_assert_msg(WAIT_UNTIL(strcmp(seen_of(&c, "spent_day, held, spend_left"),
+                                    "0.100000000 0.000000000 0.000000000") == 0,
+                             3000),
+                  "spent: %s", seen_of(&c, "spent_day, held, spend_left"));
+    ck_assert_str_eq(sql_text("SELECT CONCAT_WS(' ', COUNT(*), SUM(cost)) FROM usage_log WHERE "
+                              "account_id = %" PRId64,
+                              c.account_id),
+                     "10 0.100000000");
+    books_check();
+}
+END_TEST
+
+START_TEST(every_scope_limits_spend_and_names_itself)
+{
+    static const struct {
+        const char *scope, *words;
+    } cases[] = {
+        {"api_key_id = @key",                    "The spend limit per day of this API key is"},
+        {"api_key_id = @key, model_id = @m",     "per day of this API key for this model is" },
+        {"account_id = @account",                "per day of your account is"                },
+        {"account_id = @account, model_id = @m", "per day of your account for this model is" },
+        {"group_id = @group",                    "per day of your group is"                  },
+        {"group_id = @group, model_id = @m",     "per day of your group for this model is"   },
+        {"model_id = @m",                        "The spend limit per day of this model is"  },
+    };
+    struct customer c = customer_new("100");
+    struct http_reply reply;
+    sql_run("INSERT INTO account_groups (name) VALUES ('spend-%s')", c.name);
+    sql_run("SET @group = LAST_INSERT_ID(), @key = %" PRId64 ", @account = %" PRId64
+            ", @m = (SELECT id FROM models WHERE name = 'limited')",
+            c.key_id, c.account_id);
+    sql_run("UPDATE accounts SET group_id = @group WHERE id = @account");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        sql_run("INSERT INTO rate_limits SET %s, spend_day = 0.01", cases[i].scope);
+        spawn_sleep_ms(READ_MS);
+        ask_chat(c.key, ask_body("limited", "tokens=10", TEN_TOKENS), &reply);
+        ask_expect_status(&reply, 200);
+        http_reply_clear(&reply);
+        ask_chat(c.key, ask_body("limited", "tokens=10", TEN_TOKENS), &reply);
+        ask_expect_error(&reply, 429, "insufficient_quota", "insufficient_quota", NULL);
+        const char *said = http_field(reply.body, "error.message");
+        ck_assert_msg(strstr(said, cases[i].words) != NULL, "not said: %s\nin: %s", cases[i].words,
+                      said);
+        http_reply_clear(&reply);
+        sql_run("DELETE FROM rate_limits WHERE spend_day = 0.01");
+    }
+}
+END_TEST
+
+/* A minute is the most that a client is told to wait. */
+static void expect_refusal(struct http_call *call, int status, const char *field,
+                           const char *expected)
+{
+    struct http_reply reply;
+    call->port = stack.webs[0].port;
+    http_run(call, &reply);
+    ask_expect_status(&reply, status);
+    ck_assert_str_eq(http_field(reply.body, field), expected);
+    ck_assert_ptr_nonnull(strstr(http_field(reply.body, "error.message"),
+                                 "The spend limit per month of this API key"));
+    const char *wait = http_header(&reply, "retry-after");
+    const char *again = http_header(&reply, "x-should-retry");
+    ck_assert_msg(wait != NULL && strcmp(wait, "60") == 0, "retry-after: %s", wait);
+    ck_assert_msg(again != NULL && strcmp(again, "false") == 0, "x-should-retry: %s", again);
+    http_reply_clear(&reply);
+}
+
+START_TEST(a_refusal_has_each_formats_shape_and_a_time)
+{
+    struct customer c = limited_customer("spend_month = 0.001");
+    struct http_call chat = {.path = "/v1/chat/completions",
+                             .key = c.key,
+                             .body = ask_body("limited", "tokens=1", TEN_TOKENS)};
+    struct http_call responses = {.path = "/v1/responses",
+                                  .key = c.key,
+                                  .body = "{\"model\":\"limited\",\"input\":\"hi\","
+                                          "\"max_output_tokens\":16}"};
+    struct http_call messages = chat;
+    struct http_call gemini = {.path = "/v1beta/models/limited:generateContent",
+                               .body = "{\"contents\":[{\"role\":\"user\",\"parts\":[{\"text\":"
+                                       "\"hi\"}]}],\"generationConfig\":{\"maxOutputTokens\":9}}"};
+    messages.path = "/v1/messages";
+    messages.key = NULL;
+    messages.headers[0] = http_printf("x-api-key: %s", c.key);
+    messages.headers[1] = "anthropic-version: 2023-06-01";
+    gemini.headers[0] = http_printf("x-goog-api-key: %s", c.key);
+    expect_refusal(&chat, 429, "error.code", "insufficient_quota");
+    expect_refusal(&responses, 429, "error.code", "insufficient_quota");
+    expect_refusal(&messages, 402, "error.type", "billing_error");
+    expect_refusal(&gemini, 402, "error.status", "FAILED_PRECONDITION");
+    ck_assert_int_eq(sql_int("SELECT COUNT(*) FROM limit_holds h JOIN rate_limits l ON l.id = "
+                             "h.limit_id WHERE l.api_key_id = %" PRId64,
+                             c.key_id),
+                     0);
+}
+END_TEST
+
 START_TEST(a_limit_is_spent_to_the_last_cent_and_no_further)
 {
-    struct customer c = limited_customer("spend_limit_day = 0.20, spend_limit_month = 50");
+    struct customer c = limited_customer("spend_day = 0.20, spend_month = 50");
     struct crowd *crowds[STACK_WEBS_MAX] = {NULL};
     struct http_call call = {.path = "/v1/chat/completions",
                              .key = c.key,
@@ -89,14 +225,17 @@ START_TEST(a_limit_is_spent_to_the_last_cent_and_no_further)
             ok += results[k].status == 200;
     }
     ck_assert_uint_eq(ok, CENTS);
-    ck_assert_msg(WAIT_UNTIL(strcmp(spent(&c), "0.200000000") == 0, 3000), "spent: %s", spent(&c));
+    ck_assert_msg(WAIT_UNTIL(strcmp(seen_of(&c, "spent_day, spent_month, spend_left"),
+                                    "0.200000000 0.200000000 0.000000000") == 0,
+                             3000),
+                  "spent: %s", seen_of(&c, "spent_day, spent_month, spend_left"));
     books_check();
 }
 END_TEST
 
 START_TEST(a_refusal_names_the_limit_and_other_keys_go_on)
 {
-    struct customer c = limited_customer("spend_limit = 0.005");
+    struct customer c = limited_customer("spend_total = 0.005");
     struct http_reply reply;
     char other[ADMIN_KEY_SIZE];
     key_new(c.account_id, other);
@@ -107,12 +246,12 @@ START_TEST(a_refusal_names_the_limit_and_other_keys_go_on)
     ask_chat(other, ask_body("limited", "tokens=1", TEN_TOKENS), &reply);
     ask_expect_status(&reply, 200);
     http_reply_clear(&reply);
-    sql_run("UPDATE api_keys SET spend_limit = 1 WHERE id = %" PRId64, c.key_id);
+    sql_run("UPDATE rate_limits SET spend_total = 1 WHERE api_key_id = %" PRId64, c.key_id);
     ask_chat(c.key, ask_body("limited", "tokens=1", TEN_TOKENS), &reply);
     ask_expect_status(&reply, 200);
     http_reply_clear(&reply);
-    sql_run("UPDATE api_keys SET spend_limit = 0 WHERE id = %" PRId64, c.key_id);
-    spawn_sleep_ms(SEEN_MS);
+    sql_run("UPDATE rate_limits SET spend_total = 0 WHERE api_key_id = %" PRId64, c.key_id);
+    spawn_sleep_ms(READ_MS);
     ask_chat(c.key, ask_body("limited", "tokens=1", TEN_TOKENS), &reply);
     ask_expect_status(&reply, 429);
     http_reply_clear(&reply);
@@ -121,7 +260,7 @@ END_TEST
 
 START_TEST(without_max_tokens_an_answer_gets_what_the_limit_can_pay)
 {
-    struct customer c = limited_customer("spend_limit_month = 0.05");
+    struct customer c = limited_customer("spend_month = 0.05");
     struct http_reply reply;
     ask_chat(c.key, ask_body("limited", "tokens=50", ",\"tag\":\"limit-inject\""), &reply);
     ask_expect_status(&reply, 200);
@@ -138,7 +277,7 @@ END_TEST
 
 START_TEST(a_stream_ends_with_an_error_where_the_limit_does)
 {
-    struct customer c = limited_customer("spend_limit = 0.05");
+    struct customer c = limited_customer("spend_total = 0.05");
     struct http_reply reply;
     ask_chat(c.key,
              ask_body("limited", "tokens=400,chunk=4,pace=3", ",\"max_tokens\":4000" ASK_STREAM),
@@ -146,7 +285,7 @@ START_TEST(a_stream_ends_with_an_error_where_the_limit_does)
     ask_expect_stream_error(&reply);
     const char *id = ask_id(&reply);
     books_expect(id, "status", "cut");
-    books_expect(id, "error_code", "key_limit");
+    books_expect(id, "error_code", "spend_limit");
     books_expect(id, "cost <= 0.05 AND cost >= 0.045", "1");
     books_check();
     http_reply_clear(&reply);
@@ -164,16 +303,16 @@ static void *run_stream(void *arg)
 
 static bool holds(const struct customer *c, const char *amount)
 {
-    return strcmp(sql_text("SELECT held FROM v_key_spend WHERE api_key_id = %" PRId64, c->key_id),
-                  amount) == 0;
+    return strcmp(seen_of(c, "held"), amount) == 0;
 }
 
 /* Interrupted before anything was noted: it costs nothing, and the limit is free again. */
 START_TEST(a_process_that_dies_frees_what_it_held_of_a_limit)
 {
-    struct customer c = limited_customer("spend_limit = 0.01");
+    struct customer c = customer_new("100");
     struct http_reply reply;
     pthread_t thread;
+    set_limit(&c, true, "spend_day = 0.01, spend_month = 1");
     pid_t pids[STACK_GATEWAYS_MAX];
     ck_assert_int_eq(pthread_create(&thread, NULL, run_stream, c.key), 0);
     ck_assert_msg(WAIT_UNTIL(holds(&c, "0.010000000"), 2000), "nothing is held");
@@ -187,7 +326,8 @@ START_TEST(a_process_that_dies_frees_what_it_held_of_a_limit)
                               reply.status == 200),
                              5000),
                   "expected 200, seen %d %s", reply.status, reply.body);
-    ck_assert_msg(WAIT_UNTIL(strcmp(spent(&c), "0.010000000") == 0, 3000), "spent: %s", spent(&c));
+    ck_assert_msg(WAIT_UNTIL(strcmp(seen_of(&c, "spent_day"), "0.010000000") == 0, 3000),
+                  "spent: %s", seen_of(&c, "spent_day"));
     books_check();
     http_reply_clear(&reply);
 }
@@ -196,6 +336,9 @@ END_TEST
 static void add(TCase *t)
 {
     tcase_add_test(t, of_100_requests_on_a_limit_for_one_exactly_one_is_admitted);
+    tcase_add_test(t, of_200_requests_of_an_account_exactly_the_10_that_a_day_allows_pass);
+    tcase_add_test(t, every_scope_limits_spend_and_names_itself);
+    tcase_add_test(t, a_refusal_has_each_formats_shape_and_a_time);
     tcase_add_test(t, a_limit_is_spent_to_the_last_cent_and_no_further);
     tcase_add_test(t, a_refusal_names_the_limit_and_other_keys_go_on);
     tcase_add_test(t, without_max_tokens_an_answer_gets_what_the_limit_can_pay);

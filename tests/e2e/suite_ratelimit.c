@@ -1,4 +1,4 @@
-/* Limits of rate over the processes of two web servers, in several client formats; models of groups
+/* Limits of rate over the processes of four web servers, in several client formats; models of groups
  * and accounts; addresses of keys. Limits are read again within 1.2 s here. */
 #include "tests/e2e/suites.h"
 
@@ -15,15 +15,17 @@
 #include <string.h>
 
 enum {
-    CALLS = 120,
-    PER_MINUTE = 30,
-    AT_ONCE = 3,
-    CROWD_THREADS = 6,
+    CALLS = 1000,
+    AT_A_TIME = 125,
+    PER_MINUTE = 60,
+    AT_ONCE = 5,
+    CROWD_THREADS = 4,
+    PROCESSES = 8,
     CROWD_MS = 3000,
     READ_MS = 1300,
     KEYS_READ_MS = 1200,
     ADOPTED_MS = 10000,
-    ROOM_S = 12,
+    ROOM_S = 20,
     IN_A_ROW = 20
 };
 
@@ -114,20 +116,25 @@ static void expect_reset(const struct http_reply *reply, const char *name)
 
 /* ---- rates ---- */
 
-START_TEST(of_120_requests_in_two_formats_exactly_30_pass)
+START_TEST(of_1000_requests_to_8_processes_exactly_60_pass)
 {
     static struct http_call calls[CALLS];
     static struct http_reply replies[CALLS];
     struct customer c = customer_new("1");
     int64_t before = seen_count(1, "requests");
     int passed = 0, refused = 0;
-    set_limit("account_id", c.account_id, "requests_per_minute = 30");
+    set_limit("account_id", c.account_id, "requests_per_minute = 60");
+    pid_t pids[STACK_GATEWAYS_MAX];
+    ck_assert_uint_eq(stack_gateways("chat", pids, STACK_GATEWAYS_MAX), PROCESSES);
+    struct http_call chat = call_of(CHAT, &c, "ms=20,tokens=3");
+    struct http_call messages = call_of(MESSAGES, &c, "ms=20,tokens=3");
     begin_minute();
     for (int i = 0; i < CALLS; i++) {
-        calls[i] = call_of(i / 2 % 2 ? CHAT : MESSAGES, &c, "ms=20,tokens=3");
+        calls[i] = i / stack.webs_n % 2 ? chat : messages;
         calls[i].port = stack.webs[i % stack.webs_n].port;
     }
-    http_many(calls, replies, CALLS);
+    for (int i = 0; i < CALLS; i += AT_A_TIME)
+        http_many(calls + i, replies + i, AT_A_TIME);
     for (int i = 0; i < CALLS; i++) {
         passed += replies[i].status == 200;
         refused += replies[i].status == 429;
@@ -135,6 +142,11 @@ START_TEST(of_120_requests_in_two_formats_exactly_30_pass)
     ck_assert_msg(passed == PER_MINUTE && refused == CALLS - PER_MINUTE,
                   "%d passed, %d refused; one: %d %s", passed, refused, replies[0].status,
                   replies[0].body);
+    ck_assert_int_eq(sql_int("SELECT w.starts_at = CAST(DATE_FORMAT(UTC_TIMESTAMP(), '%%Y-%%m-%%d "
+                             "%%H:%%i:00') AS DATETIME) FROM limit_windows w JOIN rate_limits l ON "
+                             "l.id = w.limit_id WHERE l.account_id = %" PRId64,
+                             c.account_id),
+                     1); /* all in one minute */
     ck_assert_int_eq(seen_count(1, "requests") - before, PER_MINUTE);
     ck_assert_msg(WAIT_UNTIL(sql_int("SELECT COUNT(*) FROM usage_log WHERE account_id = %" PRId64,
                                      c.account_id) == PER_MINUTE,
@@ -259,7 +271,7 @@ START_TEST(never_more_run_at_the_provider_than_the_limit_says)
     size_t passed = 0;
     int n = 0;
     sql_run("INSERT INTO rate_limits SET account_id = %" PRId64 ", model_id = (SELECT id FROM "
-            "models WHERE name = 'crowded'), concurrent_requests = 3",
+            "models WHERE name = 'crowded'), concurrent_requests = 5",
             c.account_id);
     spawn_sleep_ms(READ_MS);
     for (int i = 0; i < stack.webs_n; i++)
@@ -398,7 +410,7 @@ END_TEST
 
 static void add(TCase *t)
 {
-    tcase_add_test(t, of_120_requests_in_two_formats_exactly_30_pass);
+    tcase_add_test(t, of_1000_requests_to_8_processes_exactly_60_pass);
     tcase_add_test(t, a_refusal_speaks_each_format);
     tcase_add_test(t, tokens_are_counted_as_they_were_used);
     tcase_add_test(t, what_money_or_a_provider_refuses_uses_no_tokens_and_no_slot);

@@ -35,7 +35,7 @@ extern const struct suite_part
     part_formats; /* what is each format's own: state, refusals, headers, ends */
 extern const struct suite_part part_redeem;    /* redeem codes */
 extern const struct suite_part part_catalog;   /* aliases, imported prices */
-extern const struct suite_part part_limit;     /* spend limits of keys */
+extern const struct suite_part part_limit;     /* limits of spend */
 extern const struct suite_part part_race;      /* many requests on little money */
 extern const struct suite_part part_ratelimit; /* rates, concurrency, who may use what from where */
 extern const struct suite_part

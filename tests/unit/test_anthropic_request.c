@@ -246,7 +246,7 @@ static const struct {
     {ERR_NO_MODEL, 404, "not_found_error"},
     {ERR_METHOD, 405, "invalid_request_error"},
     {ERR_NO_FUNDS, 402, "billing_error"},
-    {ERR_KEY_LIMIT, 402, "billing_error"},
+    {ERR_SPEND_LIMIT, 402, "billing_error"},
     {ERR_FUNDS_RESERVED, 429, "rate_limit_error"},
     {ERR_RATE, 429, "rate_limit_error"},
     {ERR_UP_RATE, 429, "rate_limit_error"},

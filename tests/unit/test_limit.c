@@ -261,6 +261,46 @@ START_TEST(what_is_set_must_match)
 }
 END_TEST
 
+START_TEST(limits_of_spend_are_told_for_each_scope_and_take_nothing)
+{
+    static const struct {
+        const char *scope;
+        enum limit_scope expected;
+    } cases[] = {
+        {"api_key_id = 5",               LIMIT_KEY          },
+        {"api_key_id = 5, model_id = 3", LIMIT_KEY_MODEL    },
+        {"account_id = 1",               LIMIT_ACCOUNT      },
+        {"account_id = 1, model_id = 3", LIMIT_ACCOUNT_MODEL},
+        {"group_id = 1",                 LIMIT_GROUP        },
+        {"group_id = 1, model_id = 3",   LIMIT_GROUP_MODEL  },
+        {"model_id = 3",                 LIMIT_MODEL        },
+    };
+    static const char *const periods[] = {"spend_total", "spend_day", "spend_month"};
+    const size_t n = sizeof(cases) / sizeof(cases[0]);
+    struct limit_ticket t;
+    set_limit(90, "account_id = 2", "spend_day = 0");
+    set_limit(91, "api_key_id = 6, model_id = 3", "spend_day = 0");
+    for (size_t i = 0; i < n; i++) {
+        char limits[64];
+        (void)snprintf(limits, sizeof(limits), "%s = 0%s", periods[i % 3],
+                       i == 0 ? ", requests_per_minute = 1" : "");
+        set_limit((int)i + 1, cases[i].scope, limits);
+    }
+    begin_minute();
+    ck_assert_int_eq(take(&procs[0], 1, &t), ERR_OK);
+    ck_assert_uint_eq(t.spends_n, n);
+    for (size_t i = 0; i < n; i++) {
+        ck_assert_int_eq(t.spends[i].id, (int)i + 1);
+        ck_assert_int_eq(t.spends[i].scope, cases[i].expected);
+    }
+    ck_assert_uint_eq(t.parts_n, 1);
+    limit_settle(procs[0].l, &t, 1);
+    ck_assert_int_eq(take(&procs[0], 1, &t), ERR_RATE);
+    ck_assert_int_eq(mariadb_number(server, "SELECT COUNT(*) FROM limit_spend"), 0);
+    ck_assert_uint_ne(mariadb_try(server, "UPDATE rate_limits SET spend_day = -1 WHERE id = 1"), 0);
+}
+END_TEST
+
 START_TEST(a_scope_has_one_limit_and_at_most_one_customer)
 {
     set_limit(1, "api_key_id = 5, model_id = 3", "requests_per_minute = 1");
@@ -558,6 +598,7 @@ int main(void)
     tcase_add_test(tc, a_process_of_one_request_borrows_one);
     tcase_add_test(tc, the_next_minute_begins_anew);
     tcase_add_test(tc, what_is_set_must_match);
+    tcase_add_test(tc, limits_of_spend_are_told_for_each_scope_and_take_nothing);
     tcase_add_test(tc, a_scope_has_one_limit_and_at_most_one_customer);
     tcase_add_test(tc, null_does_not_limit_and_a_change_counts_when_it_is_read);
     tcase_add_test(tc, a_refused_request_uses_up_nothing);

@@ -105,6 +105,61 @@ START_TEST(every_file_can_be_run_twice_by_a_user_with_tables_only)
 }
 END_TEST
 
+/* The files of versions first to last. */
+static void run_files(struct db_conn *c, int first, int last)
+{
+    for (const struct migration *m = migrations; m->version; m++) {
+        char *failed_at = NULL;
+        if (m->version >= first && m->version <= last)
+            ck_assert_msg(db_exec_script(c, m->sql, &failed_at) == ERR_OK, "%s: %s in %s", m->name,
+                          db_last_text(c), failed_at);
+    }
+}
+
+START_TEST(spend_limits_of_keys_become_limits_with_what_was_spent)
+{
+    struct db_conn *c = NULL;
+    mariadb_empty(&server);
+    struct db *db = db_new(server.config);
+    ck_assert_int_eq(db_take(db, &c), ERR_OK);
+    run_files(c, 1, 42);
+    mariadb_exec(&server,
+                 "INSERT INTO accounts (id, name) VALUES (1, 'a');"
+                 "INSERT INTO api_keys (id, account_id, key_hash, spend_limit, spend_limit_day) "
+                 "VALUES (5, 1, REPEAT('a', 32), 9, 0.5), (6, 1, REPEAT('b', 32), NULL, NULL), (7, "
+                 "1, REPEAT('c', 32), NULL, NULL);"
+                 "UPDATE api_keys SET spend_limit_month = 3 WHERE id = 7;"
+                 "INSERT INTO rate_limits (api_key_id, requests_per_minute) VALUES (7, 60);"
+                 "INSERT INTO key_spend (api_key_id, period, starts, spent, n) VALUES (5, 'total', "
+                 "'1970-01-01', 2, 8), (5, 'day', '2026-01-02', 1, 0);"
+                 "INSERT INTO key_holds (request_id, api_key_id, process_id, amount, held_at) "
+                 "VALUES ('r', 5, 'p', 0.25, '2026-01-02 03:04:05')");
+    run_files(c, 43, 43);
+    run_files(c, 43, 44); /* also after one that was cut off */
+    run_files(c, 44, 44);
+    db_give(db, c);
+    db_free(db);
+    ck_assert_str_eq(
+        mariadb_value(&server, "SELECT GROUP_CONCAT(CONCAT_WS(' ', api_key_id, "
+                               "COALESCE(requests_per_minute, '-'), COALESCE(spend_total, '-'), "
+                               "COALESCE(spend_day, '-'), COALESCE(spend_month, '-')) ORDER BY "
+                               "api_key_id SEPARATOR ', ') FROM rate_limits"),
+        "5 - 9.000000000 0.500000000 -, 7 60 - - 3.000000000");
+    ck_assert_str_eq(
+        mariadb_value(&server,
+                      "SELECT GROUP_CONCAT(CONCAT_WS(' ', s.period, s.starts, s.spent, s.n) ORDER "
+                      "BY s.period SEPARATOR ', ') FROM limit_spend s JOIN rate_limits l ON l.id = "
+                      "s.limit_id WHERE l.api_key_id = 5"),
+        "total 1970-01-01 2.000000000 8, day 2026-01-02 1.000000000 0");
+    ck_assert_int_eq(mariadb_number(&server, "SELECT COUNT(*) FROM limit_holds h JOIN rate_limits "
+                                             "l ON l.id = h.limit_id WHERE l.api_key_id = 5 AND "
+                                             "h.amount = 0.25 AND h.held_at = '2026-01-02 "
+                                             "03:04:05'"),
+                     1);
+    ck_assert_uint_ne(mariadb_try(&server, "SELECT spend_limit FROM api_keys"), 0);
+}
+END_TEST
+
 START_TEST(without_the_right_to_create_views_they_are_skipped)
 {
     int applied;
@@ -411,6 +466,7 @@ int main(void)
     tcase_add_test(tc, a_new_database_gets_all_files_and_the_second_run_finds_nothing);
     tcase_add_test(tc, files_applied_by_hand_are_only_recorded);
     tcase_add_test(tc, every_file_can_be_run_twice_by_a_user_with_tables_only);
+    tcase_add_test(tc, spend_limits_of_keys_become_limits_with_what_was_spent);
     tcase_add_test(tc, without_the_right_to_create_views_they_are_skipped);
     tcase_add_test(tc, a_dry_run_tells_and_writes_nothing);
     tcase_add_test(tc, a_wrong_checksum_is_refused);
