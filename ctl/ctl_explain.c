@@ -147,8 +147,9 @@ static enum ctl_exit print_lists(const struct explain *x)
 static const char sql_limits_head[] =
     "SELECT CONCAT_WS(' and ', IF(v.api_key IS NULL, NULL, 'the key'), CONCAT('account ',"
     " v.account), CONCAT('group ', v.account_group), CONCAT('model ', v.model)),"
-    " v.requests_per_minute, v.requests, v.tokens_per_minute, v.tokens, v.concurrent_requests,"
-    " v.slots, v.spend_total, v.spent_total, v.spend_day, v.spent_day, v.spend_month,"
+    " CAST(v.requests_per_minute AS CHAR), CAST(v.requests AS CHAR), CAST(v.tokens_per_minute AS"
+    " CHAR), CAST(v.tokens AS CHAR), CAST(v.concurrent_requests AS CHAR), CAST(v.slots AS CHAR),"
+    " v.spend_total, v.spent_total, v.spend_day, v.spent_day, v.spend_month,"
     " v.spent_month, v.held, v.spend_left FROM (";
 static const char sql_limits_tail[] =
     ") v JOIN rate_limits l ON l.id = v.limit_id WHERE (l.model_id IS NULL OR l.model_id = ?) AND"

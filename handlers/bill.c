@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SPEND_WAIT_MS      50  /* between two tries for a limit that running requests hold */
+#define SPEND_WAIT_MS      50  /* until the second try for a limit that running requests hold */
 #define SPEND_REFUSED_MS   500 /* a refused extension is not asked for again before */
 #define NAME_SIZE          96
 #define HOLD_TRIES         3 /* a balance may shrink while we ask for less of it */
@@ -53,10 +53,13 @@ static int64_t cap_of(const struct bill *b)
 static enum err take_spend_hold(struct bill *b, int64_t need)
 {
     int64_t deadline_ms = clock_mono_ms() + b->app->config->lease_wait_ms;
+    int64_t wait_ms = SPEND_WAIT_MS;
     enum err e;
     while ((e = spend_hold_open(b->app->db, &b->spend, need, &b->refusal)) == ERR_SPEND_RESERVED &&
-           clock_mono_ms() + SPEND_WAIT_MS < deadline_ms)
-        usleep(SPEND_WAIT_MS * 1000);
+           clock_mono_ms() + wait_ms < deadline_ms) {
+        usleep((useconds_t)wait_ms * 1000);
+        wait_ms *= 2; /* a crowd that waits must not be what the limit's row is busy with */
+    }
     if (e == ERR_OK || e == ERR_DB_UNKNOWN)
         b->spend_held_nusd = need;
     return e;

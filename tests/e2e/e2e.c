@@ -30,6 +30,8 @@ enum { PARTS_MAX = 12, TEST_TIMEOUT_S = 60 };
 /* Channels that fail in many tests are not left alone, so that each test sees what it asks for. */
 #define NO_BREAKER "breaker_failures = 0\nkey_probe_ms = 0\nretry_after_max_ms = 0\n"
 
+#define QUEUES_CONFIG NO_BREAKER "catalog_ms = 200\nqueue_ms = 1500\n"
+
 /* Parts that share a stack, in order; none: each test starts its own. */
 struct run {
     const char *name;
@@ -54,6 +56,7 @@ static const struct run runs[] = {
     {"limits",
      true,              {.sims = 3, .webs = 4, .config = NO_BREAKER "catalog_ms = 200\n"},
      {&part_ratelimit, &part_limit, &part_drain}                                                                                                       },
+    {"queues",   true,  {.sims = 3, .webs = 2, .config = QUEUES_CONFIG},                        {&part_queue, &part_drain}                             },
     {"channels", true,  {.config = CHANNELS_CONFIG, .sims = 2},                                 {&part_channels, &part_drain}                          },
     {"crash",    false, {0},                                                                    {&part_crash}                                          },
     {"outage",   false, {0},                                                                    {&part_outage}                                         },

@@ -488,7 +488,25 @@ START_TEST(explain_tells_the_order_what_is_skipped_and_the_money)
     struct customer c = customer_new("10");
     const char *key = http_printf("%" PRId64, c.key_id);
     sql_run("UPDATE channels SET status = 'draining' WHERE name = 'ch-explain-b'");
+    sql_run("INSERT INTO rate_limits SET account_id = %" PRId64 ", requests_per_minute = 60, "
+            "spend_day = 5",
+            c.account_id);
+    sql_run("INSERT INTO rate_limits SET api_key_id = %" PRId64 ", model_id = (SELECT id FROM "
+            "models WHERE name = 'ch-explain'), concurrent_requests = 2",
+            c.key_id);
+    sql_run("INSERT INTO account_models SELECT %" PRId64 ", id FROM models WHERE name = 'demo'",
+            c.account_id);
+    sql_run("INSERT INTO api_key_addresses (api_key_id, address_range) VALUES (%" PRId64
+            ", '127.0.0.0/8')",
+            c.key_id);
     explain(key, "ch-explain", said, sizeof(said));
+    expect_said(said, http_printf("limit of account %s: 60 requests a minute, borrowed 0; "
+                                  "5.000000000 USD a day, spent 0.000000000; running requests hold "
+                                  "0.000000000 USD, 5.000000000 left\n",
+                                  c.name));
+    expect_said(said, "limit of the key and model ch-explain: 2 requests at once, taken 0\n");
+    expect_said(said, "REFUSED: the account has a list of models, and this one is not in it");
+    expect_said(said, "allowed from 127.0.0.0/8");
     expect_said(said, "balance: 10.000000000 USD");
     expect_said(said, "price of input_token: 1.250000000 USD");
     expect_said(said, "1. ch-explain-a, key ");

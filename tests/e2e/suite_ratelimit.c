@@ -21,6 +21,7 @@ enum {
     AT_ONCE = 5,
     CROWD_THREADS = 4,
     PROCESSES = 8,
+    WAITING = 24,
     CROWD_MS = 3000,
     READ_MS = 1300,
     KEYS_READ_MS = 1200,
@@ -190,6 +191,38 @@ START_TEST(a_refusal_speaks_each_format)
     ck_assert_str_eq(http_field(reply.body, "error.status"), "RESOURCE_EXHAUSTED");
     ck_assert_ptr_nonnull(strstr(reply.body, "RetryInfo"));
     http_reply_clear(&reply);
+}
+END_TEST
+
+START_TEST(every_scope_limits_requests_and_concerns_nobody_else)
+{
+    static const char *const scopes[] = {
+        "api_key_id = @key",     "api_key_id = @key, model_id = @m",
+        "account_id = @account", "account_id = @account, model_id = @m",
+        "group_id = @group",     "group_id = @group, model_id = @m",
+        "model_id = @m"};
+    struct customer c = customer_new("1"), other = customer_new("1");
+    sql_run("INSERT INTO account_groups (name) VALUES ('scope-%s')", c.name);
+    sql_run("SET @group = LAST_INSERT_ID(), @key = %" PRId64 ", @account = %" PRId64
+            ", @m = (SELECT id FROM models WHERE name = 'counted')",
+            c.key_id, c.account_id);
+    sql_run("UPDATE accounts SET group_id = @group WHERE id = @account");
+    for (size_t i = 0; i < sizeof(scopes) / sizeof(scopes[0]); i++) {
+        bool is_everybody = scopes[i][0] == 'm';
+        bool is_any_model = strstr(scopes[i], "@m") == NULL;
+        struct http_reply reply;
+        sql_run("INSERT INTO rate_limits SET %s, requests_per_minute = 1, note = 'scopes'",
+                scopes[i]);
+        spawn_sleep_ms(READ_MS);
+        begin_minute();
+        ck_assert_int_eq(status_of(MESSAGES, &c, "tokens=1"), 200);
+        ck_assert_msg(status_of(CHAT, &c, "tokens=1") == 429, "%s passed two", scopes[i]);
+        ck_assert_int_eq(status_of(CHAT, &other, "tokens=1"), is_everybody ? 429 : 200);
+        ask_chat(c.key, ask_body("uncounted", "tokens=1", SMALL), &reply);
+        ask_expect_status(&reply, is_any_model ? 429 : 200);
+        http_reply_clear(&reply);
+        sql_run("DELETE FROM rate_limits WHERE note = 'scopes'");
+    }
 }
 END_TEST
 
@@ -381,6 +414,55 @@ START_TEST(groups_and_accounts_have_models)
 }
 END_TEST
 
+START_TEST(each_list_of_models_refuses_alone)
+{
+    static const struct {
+        const char *table, *id;
+    } lists[] = {
+        {"api_key_models", "k.id"        },
+        {"account_models", "k.account_id"},
+        {"group_models",   "a.group_id"  },
+    };
+    struct http_reply reply;
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        struct customer c = customer_new("1");
+        sql_run("INSERT INTO account_groups (name) VALUES ('list-%s')", c.name);
+        sql_run("UPDATE accounts SET group_id = LAST_INSERT_ID() WHERE id = %" PRId64,
+                c.account_id);
+        ck_assert_int_eq(status_of(CHAT, &c, "tokens=1"), 200);
+        sql_run("INSERT INTO %s SELECT %s, m.id FROM api_keys k JOIN accounts a ON a.id = "
+                "k.account_id JOIN models m ON m.name = 'demo' WHERE k.id = %" PRId64,
+                lists[i].table, lists[i].id, c.key_id);
+        spawn_sleep_ms(KEYS_READ_MS);
+        for (int format = CHAT; format < FORMATS; format++)
+            ck_assert_int_eq(status_of(format, &c, "tokens=1"), 403);
+        ask_chat(c.key, ask_body("demo", "tokens=1", SMALL), &reply);
+        ask_expect_status(&reply, 200);
+        http_reply_clear(&reply);
+    }
+}
+END_TEST
+
+START_TEST(a_key_ends_when_it_expires)
+{
+    struct customer c = customer_new("1");
+    struct http_reply reply;
+    sql_run("UPDATE api_keys SET expires_at = UTC_TIMESTAMP(3) + INTERVAL 3 SECOND WHERE id = "
+            "%" PRId64,
+            c.key_id);
+    ck_assert_int_eq(status_of(CHAT, &c, "tokens=1"), 200);
+    spawn_sleep_ms(3100);
+    ask(CHAT, &c, "tokens=1", &reply);
+    ask_expect_error(&reply, 401, "invalid_request_error", "invalid_api_key", NULL);
+    http_reply_clear(&reply);
+    ck_assert_int_eq(status_of(MESSAGES, &c, "tokens=1"), 401);
+    ck_assert_int_ge(status_of(GEMINI, &c, "tokens=1"), 400);
+    sql_run("UPDATE api_keys SET expires_at = NULL WHERE id = %" PRId64, c.key_id);
+    spawn_sleep_ms(KEYS_READ_MS);
+    ck_assert_int_eq(status_of(CHAT, &c, "tokens=1"), 200);
+}
+END_TEST
+
 START_TEST(a_key_works_from_its_addresses_only)
 {
     struct customer c = customer_new("1");
@@ -412,6 +494,7 @@ static void add(TCase *t)
 {
     tcase_add_test(t, of_1000_requests_to_8_processes_exactly_60_pass);
     tcase_add_test(t, a_refusal_speaks_each_format);
+    tcase_add_test(t, every_scope_limits_requests_and_concerns_nobody_else);
     tcase_add_test(t, tokens_are_counted_as_they_were_used);
     tcase_add_test(t, what_money_or_a_provider_refuses_uses_no_tokens_and_no_slot);
     tcase_add_test(t, counting_tokens_and_listing_models_is_not_limited);
@@ -419,7 +502,65 @@ static void add(TCase *t)
     tcase_add_test(t, one_after_the_other_is_never_refused);
     tcase_add_test(t, the_slot_of_a_killed_process_comes_back);
     tcase_add_test(t, groups_and_accounts_have_models);
+    tcase_add_test(t, each_list_of_models_refuses_alone);
+    tcase_add_test(t, a_key_ends_when_it_expires);
     tcase_add_test(t, a_key_works_from_its_addresses_only);
 }
 
 const struct suite_part part_ratelimit = {"ratelimit", seed, add};
+
+/* ---- waiting for a slot: queue_ms is 1500 here ---- */
+
+START_TEST(who_waits_for_a_slot_gets_one)
+{
+    static struct http_call calls[WAITING];
+    static struct http_reply replies[WAITING];
+    struct customer c = customer_new("1");
+    struct http_call call = call_of(CHAT, &c, "ms=60,tokens=3");
+    set_limit("account_id", c.account_id, "concurrent_requests = 2, requests_per_minute = 1000");
+    call.body = ask_body("crowded", "ms=60,tokens=3", SMALL);
+    for (int i = 0; i < WAITING; i++) {
+        calls[i] = call;
+        calls[i].port = stack.webs[i % stack.webs_n].port;
+    }
+    http_many(calls, replies, WAITING);
+    for (int i = 0; i < WAITING; i++)
+        ask_expect_status(&replies[i], 200);
+    ck_assert_int_eq(seen_count(2, "in_flight_max"), 2);
+    ck_assert_int_eq(sql_int("SELECT COUNT(*) FROM limit_slots"), 0);
+    books_check();
+}
+END_TEST
+
+START_TEST(who_waits_in_vain_is_refused_after_queue_ms_and_uses_up_nothing)
+{
+    struct customer c = customer_new("1");
+    struct http_reply reply;
+    pthread_t thread;
+    set_limit("account_id", c.account_id, "concurrent_requests = 1, requests_per_minute = 100");
+    begin_minute();
+    ck_assert_int_eq(pthread_create(&thread, NULL, run_stream, c.key), 0);
+    ck_assert_msg(WAIT_UNTIL(sql_int("SELECT COUNT(*) FROM limit_slots") == 1, 2000), "no slot");
+    int64_t began_us = spawn_now_us();
+    for (int i = 0; i < 2; i++) {
+        ask(CHAT, &c, "tokens=1", &reply);
+        ask_expect_error(&reply, 429, "requests", "rate_limit_exceeded", NULL);
+        http_reply_clear(&reply);
+    }
+    ck_assert_int_ge(spawn_now_us() - began_us, 2 * 1450000);
+    ck_assert_int_eq(sql_int("SELECT w.used FROM limit_windows w JOIN rate_limits l ON l.id = "
+                             "w.limit_id WHERE w.kind = 'requests' AND l.account_id = %" PRId64,
+                             c.account_id),
+                     1);
+    pthread_join(thread, NULL);
+    ck_assert_int_eq(status_of(CHAT, &c, "tokens=1"), 200);
+}
+END_TEST
+
+static void add_queue(TCase *t)
+{
+    tcase_add_test(t, who_waits_for_a_slot_gets_one);
+    tcase_add_test(t, who_waits_in_vain_is_refused_after_queue_ms_and_uses_up_nothing);
+}
+
+const struct suite_part part_queue = {"queue", seed, add_queue};

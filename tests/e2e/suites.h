@@ -38,6 +38,7 @@ extern const struct suite_part part_catalog;   /* aliases, imported prices */
 extern const struct suite_part part_limit;     /* limits of spend */
 extern const struct suite_part part_race;      /* many requests on little money */
 extern const struct suite_part part_ratelimit; /* rates, concurrency, who may use what from where */
+extern const struct suite_part part_queue;     /* waiting for a slot instead of a refusal */
 extern const struct suite_part
     part_crash; /* processes that die; each test has a stack of its own */
 extern const struct suite_part
