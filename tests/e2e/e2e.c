@@ -40,6 +40,7 @@ struct run {
     const struct suite_part *parts[PARTS_MAX];
 };
 
+/* clang-format off */
 static const struct run runs[] = {
     {.name = "answers",
      .has_stack = true,
@@ -81,6 +82,7 @@ static const struct run runs[] = {
      .stack = {.config = SLOW_CONFIG},
      .parts = {&part_slow_fault, &part_drain}},
 };
+/* clang-format on */
 
 static const struct run *current;
 static pid_t runner_pid;
