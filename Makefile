@@ -156,7 +156,7 @@ export SAN
 export AIPASS_BUILD := $(CURDIR)/$(B)
 
 .PHONY: provider unit-tests e2e-tests crash-tests sim-tests bench-tools run reconcile deps test unit e2e crash crash-short sdk sim mutants where coverage
-.PHONY: fuzz-targets fuzz fuzz-short ctl hosts test-hosts lint format bench bench-reconcile money-bench docs docs-schema test-docs help test-clients
+.PHONY: faults fuzz-targets fuzz fuzz-short ctl hosts test-hosts lint format bench bench-reconcile money-bench docs docs-schema test-docs help test-clients
 provider: $(B)/tests/provider/provider
 unit-tests: $(UNIT_BIN)
 e2e-tests: all provider $(B)/tests/e2e/e2e
@@ -213,6 +213,11 @@ fuzz:
 	@etc/install-deps.sh build fuzz
 	@tests/fuzz/run.sh clang
 
+# Every trouble of a provider with the timers of real life: about four minutes.
+faults: e2e-tests
+	@etc/install-deps.sh run test
+	@$(B)/tests/e2e/e2e slow
+
 # Where this build lies; for scripts.
 where:
 	@echo $(B)
@@ -258,6 +263,7 @@ help:
 	@echo 'make dist       a tarball with the documentation made'
 	@echo 'make test       all tests; make unit, make e2e, make sdk: a part of them'
 	@echo '                SAN=address,undefined or SAN=thread: with a sanitizer'
+	@echo 'make faults     how requests end when providers misbehave, with the timers of real life'
 	@echo 'make test-clients  agent programs (Claude Code, Codex, Gemini CLI, OpenClaw; 2 GB) at providers of each kind; ONLY="codex gemini"'
 	@echo 'make crash      kill the gateway at every fault point, and MariaDB, the web server, the disks; check the money (20 minutes)'
 	@echo 'make crash-short  a sample of it, as in make test'

@@ -146,7 +146,7 @@ static enum ctl_exit print_lists(const struct explain *x)
 
 static const char sql_limits_head[] =
     "SELECT CONCAT_WS(' and ', IF(v.api_key IS NULL, NULL, 'the key'), CONCAT('account ',"
-    " v.account), CONCAT('group ', v.account_group), CONCAT('model ', v.model)),"
+    " v.account), CONCAT('group ', v.account_group), CONCAT('channel ', v.channel), CONCAT('model ', v.model)),"
     " CAST(v.requests_per_minute AS CHAR), CAST(v.requests AS CHAR), CAST(v.tokens_per_minute AS"
     " CHAR), CAST(v.tokens AS CHAR), CAST(v.concurrent_requests AS CHAR), CAST(v.slots AS CHAR),"
     " v.spend_total, v.spent_total, v.spend_day, v.spent_day, v.spend_month,"
@@ -154,7 +154,8 @@ static const char sql_limits_head[] =
 static const char sql_limits_tail[] =
     ") v JOIN rate_limits l ON l.id = v.limit_id WHERE (l.model_id IS NULL OR l.model_id = ?) AND"
     " (l.api_key_id IS NULL OR l.api_key_id = ?) AND (l.account_id IS NULL OR l.account_id = ?)"
-    " AND (l.group_id IS NULL OR l.group_id = ?) ORDER BY v.limit_id";
+    " AND (l.group_id IS NULL OR l.group_id = ?) AND (l.channel_id IS NULL OR l.channel_id IN"
+    " (SELECT cm.channel_id FROM channel_models cm WHERE cm.model_id = ?)) ORDER BY v.limit_id";
 
 static void print_limit(const struct db_stmt *s)
 {
@@ -183,7 +184,8 @@ static enum ctl_exit print_limits(const struct explain *x, struct buf *sql)
 {
     struct db_stmt *s = NULL;
     struct db_value v[] = {DB_INT(x->model ? x->model->id : 0), DB_INT(x->asker.key_id),
-                           DB_INT(x->asker.account_id), DB_INT(x->asker.group_id)};
+                           DB_INT(x->asker.account_id), DB_INT(x->asker.group_id),
+                           DB_INT(x->model ? x->model->id : 0)};
     enum err e = buf_append_z(sql, sql_limits_head);
     if (!e)
         e = reconcile_view_sql("v_rate_limits", sql);
@@ -239,8 +241,9 @@ static const char sql_ways[] =
     " (', COALESCE(k.disabled_reason, ''), '), tried again at ', k.probe_at)"
     " WHEN k.cooldown_until > UTC_TIMESTAMP(3) THEN CONCAT('its key pauses until ',"
     " k.cooldown_until)"
-    " WHEN c.concurrent_requests = 0 OR c.requests_per_minute = 0 OR c.tokens_per_minute = 0 THEN"
-    " 'one of its limits is 0'"
+    " WHEN EXISTS (SELECT 1 FROM rate_limits l WHERE l.channel_id = c.id AND (l.model_id IS NULL OR"
+    " l.model_id = cm.model_id) AND 0 IN (l.requests_per_minute, l.tokens_per_minute,"
+    " l.concurrent_requests)) THEN 'one of its limits is 0'"
     " ELSE '' END"
     " FROM channel_models cm JOIN channels c ON c.id = cm.channel_id LEFT JOIN channel_keys k ON"
     " k.channel_id = c.id WHERE cm.model_id = ? ORDER BY c.priority DESC, c.id, k.id";

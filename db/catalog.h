@@ -61,7 +61,6 @@ struct catalog_channel {
     int64_t weight;
     struct catalog_timers timers;
     const char *organization, *project;                                  /* NULL: none */
-    int64_t requests_per_minute, tokens_per_minute, concurrent_requests; /* -1: no limit */
     bool allow_private;             /* may have an address that is not public */
     const char *proxy_url, *ca_pem; /* NULL: none */
     const int64_t *group_ids;       /* ascending: those that may use it; NULL: all */

@@ -24,15 +24,9 @@ static const char *copy_col(struct reading *r, const struct db_stmt *s, size_t c
     return p;
 }
 
-static int64_t limit_of(const struct db_stmt *s, size_t col)
-{
-    return db_col_is_null(s, col) ? -1 : db_col_i64(s, col);
-}
-
 static const char sql_channels[] =
     "SELECT id, name, provider, format, base_url, priority, weight, connect_ms, first_byte_ms,"
-    " between_bytes_ms, total_ms, organization, project, requests_per_minute, tokens_per_minute,"
-    " concurrent_requests, allow_private, proxy_url, ca_pem"
+    " between_bytes_ms, total_ms, organization, project, allow_private, proxy_url, ca_pem"
     " FROM channels WHERE status = 'enabled' ORDER BY id";
 
 static enum err take_channel(struct reading *r, const struct db_stmt *s)
@@ -53,12 +47,9 @@ static enum err take_channel(struct reading *r, const struct db_stmt *s)
         .timers = {db_col_i64(s, 7), db_col_i64(s, 8), db_col_i64(s, 9), db_col_i64(s, 10)},
         .organization = copy_col(r, s, 11, &is_full),
         .project = copy_col(r, s, 12, &is_full),
-        .requests_per_minute = limit_of(s, 13),
-        .tokens_per_minute = limit_of(s, 14),
-        .concurrent_requests = limit_of(s, 15),
-        .allow_private = db_col_i64(s, 16),
-        .proxy_url = copy_col(r, s, 17, &is_full),
-        .ca_pem = copy_col(r, s, 18, &is_full),
+        .allow_private = db_col_i64(s, 13),
+        .proxy_url = copy_col(r, s, 14, &is_full),
+        .ca_pem = copy_col(r, s, 15, &is_full),
     };
     return is_full || !c->base_url ? ERR_MEMORY : ERR_OK;
 }

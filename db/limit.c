@@ -171,11 +171,11 @@ static enum err take_windows(struct limits *l, struct limit_ticket *t, struct li
 }
 
 static enum err take_slot(struct limits *l, struct limit_ticket *t, struct limit_part *part,
-                          const struct limit_rule *rule)
+                          const struct limit_rule *rule, int64_t queue_ms)
 {
     if (rule->max[LIMIT_SLOTS] < 0)
         return ERR_OK;
-    enum err e = limit_slots_take(l, part->pool);
+    enum err e = limit_slots_take(l, part->pool, queue_ms);
     if (e == ERR_RATE)
         return refuse(t, LIMIT_SLOTS,
                       &(struct limit_view){rule->max[LIMIT_SLOTS], 0, SLOT_WAIT_MS, 0});
@@ -235,7 +235,7 @@ enum err limit_take(struct limits *l, const struct limit_ask *ask, struct limit_
         e = take_windows(l, t, &t->parts[i], &rules[i]);
     /* The slots last: they may be waited for. */
     for (size_t i = 0; !e && i < n; i++)
-        e = take_slot(l, t, &t->parts[i], &rules[i]);
+        e = take_slot(l, t, &t->parts[i], &rules[i], ask->queue_ms);
     if (e)
         limit_cancel(l, t);
     return e;

@@ -1,12 +1,12 @@
 /* limit - limits of rate, exact over all processes: requests and tokens in each minute, requests
- * that run at once; by key, account, group, model, or one of the first three with a model. Which
+ * that run at once; by key, account, group, channel, model, or one of the first four with a model. Which
  * limits of spend a request falls under is told here and held against by spend_hold.
  *
  * What a process lets through it has borrowed from MariaDB before (limit_windows, limit_slots): in
  * blocks of a large limit, one by one of a small one. Minutes are the database's, UTC; what is
  * borrowed and not used is lost with its minute. A refused request uses nothing. While the database
  * is down what is borrowed goes on, and a request under a limit that cannot be decided is not let
- * through. One object per process; any thread; may block for the database, and for queue_ms.
+ * through. One object per process; any thread; may block for the database, and for the queue_ms of its caller.
  * Source: ARCHITECTURE.md "Limits". */
 #ifndef AIPASS_DB_LIMIT_H
 #define AIPASS_DB_LIMIT_H
@@ -19,7 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Key, account, group, model, and each of the first three with the model. */
+/* Key, account, group, model, and each of the first three with the model; or channel, and that with the model. */
 #define LIMIT_MATCHES_MAX 7
 
 /* What a limit names. */
@@ -30,7 +30,9 @@ enum limit_scope {
     LIMIT_ACCOUNT_MODEL,
     LIMIT_GROUP,
     LIMIT_GROUP_MODEL,
-    LIMIT_MODEL
+    LIMIT_MODEL,
+    LIMIT_CHANNEL,
+    LIMIT_CHANNEL_MODEL
 };
 
 enum limit_kind { LIMIT_REQUESTS, LIMIT_TOKENS, LIMIT_SLOTS };
@@ -45,10 +47,11 @@ struct limits *limits_new(struct db *db, const struct config *config, struct mon
                           bool is_brief);
 void limits_free(struct limits *l);
 
-/* Who asks for what. tokens: of input, estimated. */
+/* Who asks for what; or, with a channel, what is asked of it: then only limits of channels match. tokens: of input, estimated. queue_ms: how long to wait for a slot. */
 struct limit_ask {
-    int64_t api_key_id, account_id, group_id, model_id;
+    int64_t api_key_id, account_id, group_id, channel_id, model_id;
     int64_t tokens;
+    int64_t queue_ms;
 };
 
 /* A limit as a client may know it. */

@@ -23,7 +23,7 @@
 
 /* One row of rate_limits; 0: any, -1: no limit. */
 struct limit_rule {
-    int64_t api_key_id, account_id, group_id, model_id;
+    int64_t api_key_id, account_id, group_id, channel_id, model_id;
     int64_t id;
     int64_t max[LIMIT_WINDOWS_N + 1]; /* by enum limit_kind */
     bool has_spend;                   /* it limits spend */
@@ -112,7 +112,7 @@ void limit_window_charge(struct limits *l, struct limit_pool *p, enum limit_kind
 
 /* limit_slots_take - one slot, waiting for it up to queue_ms. ERR_RATE, ERR_UNAVAILABLE; ERR_END: the
  * limit is gone. */
-ERR_CHECK enum err limit_slots_take(struct limits *l, struct limit_pool *p);
+ERR_CHECK enum err limit_slots_take(struct limits *l, struct limit_pool *p, int64_t queue_ms);
 void limit_slots_release(struct limits *l, struct limit_pool *p);
 /* limit_slots_tidy - gives back what has idled, and settles writes without an answer. is_last: all
  * that is not in use. Returns whether there is anything left. */

@@ -17,12 +17,14 @@ static int by_scope(const void *x, const void *y)
         return a->account_id < b->account_id ? -1 : 1;
     if (a->group_id != b->group_id)
         return a->group_id < b->group_id ? -1 : 1;
+    if (a->channel_id != b->channel_id)
+        return a->channel_id < b->channel_id ? -1 : 1;
     return (a->model_id > b->model_id) - (a->model_id < b->model_id);
 }
 
 static const char sql_rules[] =
     "SELECT id, COALESCE(api_key_id, 0), COALESCE(account_id, 0), COALESCE(group_id, 0), "
-    "COALESCE(model_id, 0), COALESCE(CAST(requests_per_minute AS SIGNED), -1), "
+    "COALESCE(channel_id, 0), COALESCE(model_id, 0), COALESCE(CAST(requests_per_minute AS SIGNED), -1), "
     "COALESCE(CAST(tokens_per_minute AS SIGNED), -1), "
     "COALESCE(CAST(concurrent_requests AS SIGNED), -1), COALESCE(spend_total, spend_day, "
     "spend_month) IS NOT NULL FROM rate_limits";
@@ -34,9 +36,10 @@ static struct limit_rule rule_of(const struct db_stmt *s)
         .api_key_id = db_col_i64(s, 1),
         .account_id = db_col_i64(s, 2),
         .group_id = db_col_i64(s, 3),
-        .model_id = db_col_i64(s, 4),
-        .max = {db_col_i64(s, 5), db_col_i64(s, 6), db_col_i64(s, 7)},
-        .has_spend = db_col_i64(s, 8) != 0,
+        .channel_id = db_col_i64(s, 4),
+        .model_id = db_col_i64(s, 5),
+        .max = {db_col_i64(s, 6), db_col_i64(s, 7), db_col_i64(s, 8)},
+        .has_spend = db_col_i64(s, 9) != 0,
     };
 }
 
@@ -118,7 +121,7 @@ static void make_fresh(struct limits *l)
 enum err limit_rules_match(struct limits *l, const struct limit_ask *ask, struct limit_rule *out,
                            size_t *n)
 {
-    const struct limit_rule scopes[LIMIT_MATCHES_MAX] = {
+    const struct limit_rule scopes[] = {
         [LIMIT_KEY] = {.api_key_id = ask->api_key_id},
         [LIMIT_KEY_MODEL] = {.api_key_id = ask->api_key_id, .model_id = ask->model_id},
         [LIMIT_ACCOUNT] = {.account_id = ask->account_id                            },
@@ -126,13 +129,17 @@ enum err limit_rules_match(struct limits *l, const struct limit_ask *ask, struct
         [LIMIT_GROUP] = {.group_id = ask->group_id   },
         [LIMIT_GROUP_MODEL] = {.group_id = ask->group_id,     .model_id = ask->model_id},
         [LIMIT_MODEL] = {.model_id = ask->model_id    },
+        [LIMIT_CHANNEL] = {.channel_id = ask->channel_id},
+        [LIMIT_CHANNEL_MODEL] = {.channel_id = ask->channel_id, .model_id = ask->model_id},
     };
+    size_t first = ask->channel_id ? LIMIT_CHANNEL : LIMIT_KEY;
+    size_t end = ask->channel_id ? LIMIT_CHANNEL_MODEL : LIMIT_MODEL;
     *n = 0;
     pthread_mutex_lock(&l->mu);
     make_fresh(l);
     l->is_used = true;
     enum err e = l->rules ? ERR_OK : ERR_UNAVAILABLE;
-    for (size_t i = 0; !e && l->rules_n && i < LIMIT_MATCHES_MAX; i++) {
+    for (size_t i = first; !e && l->rules_n && i <= end; i++) {
         const struct limit_rule *rule =
             bsearch(&scopes[i], l->rules, l->rules_n, sizeof(*l->rules), by_scope);
         if (!rule)

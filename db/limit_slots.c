@@ -120,12 +120,12 @@ static void spill(struct limits *l, struct limit_pool *p)
 /* ---- what others call ---- */
 
 /* Until there is one, or no hope. */
-static enum err wait_for_slot(struct limits *l, struct limit_pool *p)
+static enum err wait_for_slot(struct limits *l, struct limit_pool *p, int64_t queue_ms)
 {
     struct limit_slots *s = &p->slots;
     int64_t now = clock_mono_ms();
-    int64_t deadline_ms = now + l->config->queue_ms;
-    int64_t pause_ms = l->config->queue_ms > 0 ? QUEUE_MS : LIMIT_REFUSED_MS;
+    int64_t deadline_ms = now + queue_ms;
+    int64_t pause_ms = queue_ms > 0 ? QUEUE_MS : LIMIT_REFUSED_MS;
     for (;; now = clock_mono_ms()) {
         if (s->owned > s->in_use) {
             s->in_use++;
@@ -147,12 +147,12 @@ static enum err wait_for_slot(struct limits *l, struct limit_pool *p)
     }
 }
 
-enum err limit_slots_take(struct limits *l, struct limit_pool *p)
+enum err limit_slots_take(struct limits *l, struct limit_pool *p, int64_t queue_ms)
 {
     struct limit_slots *s = &p->slots;
     pthread_mutex_lock(&p->mu);
     s->waiting++;
-    enum err e = wait_for_slot(l, p);
+    enum err e = wait_for_slot(l, p, queue_ms);
     s->waiting--;
     spill(l, p);
     pthread_mutex_unlock(&p->mu);

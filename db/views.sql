@@ -208,7 +208,7 @@ WHERE COALESCE(u.requests, 0) <= d.rows_n
 
 -- Limits by name: what was borrowed in this minute, what is running, what was spent in all, today and this month (UTC), what running requests hold, and the most that one more may cost.
 CREATE OR REPLACE SQL SECURITY INVOKER VIEW v_rate_limits AS
-SELECT l.id AS limit_id, k.name AS api_key, a.name AS account, g.name AS account_group, m.name AS model,
+SELECT l.id AS limit_id, k.name AS api_key, a.name AS account, g.name AS account_group, c.name AS channel, m.name AS model,
   l.requests_per_minute, COALESCE(r.used, 0) AS requests, l.tokens_per_minute, COALESCE(t.used, 0) AS tokens, l.concurrent_requests,
   (SELECT COALESCE(SUM(s.slots), 0) FROM limit_slots s WHERE s.limit_id = l.id) AS slots,
   l.spend_total, x.spent_total, l.spend_day, x.spent_day, l.spend_month, x.spent_month, x.held,
@@ -236,6 +236,7 @@ JOIN (
 LEFT JOIN api_keys k ON k.id = l.api_key_id
 LEFT JOIN accounts a ON a.id = l.account_id
 LEFT JOIN account_groups g ON g.id = l.group_id
+LEFT JOIN channels c ON c.id = l.channel_id
 LEFT JOIN models m ON m.id = l.model_id
 LEFT JOIN limit_windows r ON r.limit_id = l.id AND r.kind = 'requests' AND r.starts_at > UTC_TIMESTAMP() - INTERVAL 1 MINUTE
 LEFT JOIN limit_windows t ON t.limit_id = l.id AND t.kind = 'tokens' AND t.starts_at > UTC_TIMESTAMP() - INTERVAL 1 MINUTE;

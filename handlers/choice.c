@@ -13,6 +13,8 @@
 #define FORBIDDEN_KEYS 3   /* a key that is forbidden so many models is no good */
 #define LOOK_MS        250 /* at the client and at the end of the process, while waiting */
 #define REASON_SIZE    96
+#define FULL_LOOK_MS   50  /* at a channel whose requests are all running */
+#define UNDECIDED_MS   500 /* at one whose limits cannot be decided */
 
 /* ---- the candidates ---- */
 
@@ -123,12 +125,6 @@ static struct breaker_place place_of(const struct choice *c, size_t i)
     return (struct breaker_place){c->candidates[i].channel_id, (int64_t)(secret >> 1), c->model_id};
 }
 
-static struct load_limits limits_of(const struct catalog_channel *channel)
-{
-    return (struct load_limits){channel->requests_per_minute, channel->tokens_per_minute,
-                                channel->concurrent_requests};
-}
-
 static int64_t most(int64_t a, int64_t b)
 {
     return a > b ? a : b;
@@ -149,10 +145,9 @@ static int64_t blocked_ms(const struct choice *c, size_t i, int64_t now_ms)
 static int64_t look_at(struct choice *c, size_t i, int64_t now_ms)
 {
     struct candidate *candidate = &c->candidates[i];
-    struct load_limits limits = limits_of(c->targets[i].route->channel);
     int64_t blocked = blocked_ms(c, i, now_ms);
-    int64_t room =
-        load_wait_ms(c->app->loads, candidate->channel_id, &limits, now_ms, &candidate->running);
+    int64_t room = most(c->targets[i].full_ms - now_ms, 0);
+    candidate->running = load_running(c->app->loads, candidate->channel_id);
     candidate->is_tried = blocked > 0;
     candidate->is_full = room > 0;
     c->is_limited = c->is_limited || (blocked < INT64_MAX && room > 0);
@@ -172,27 +167,49 @@ static int64_t look_at_all(struct choice *c)
     return soonest;
 }
 
-/* False: another was faster. */
+/* Takes what the request needs of the channel's limits; false: it is full, with all its keys. */
+static bool take_room(struct choice *c, size_t i)
+{
+    int64_t channel_id = c->candidates[i].channel_id;
+    struct limit_ask ask = {
+        .channel_id = channel_id, .model_id = c->model_id, .tokens = c->tokens};
+    enum err e = limit_take(c->app->limits, &ask, &c->ticket);
+    if (e == ERR_OK)
+        return true;
+    int64_t wait_ms = e != ERR_RATE                        ? UNDECIDED_MS
+                      : c->ticket.refused == LIMIT_SLOTS ? FULL_LOOK_MS
+                                                           : most(c->ticket.wait_ms, 1);
+    for (size_t k = 0; k < c->n; k++)
+        if (c->candidates[k].channel_id == channel_id)
+            c->targets[k].full_ms = clock_mono_ms() + wait_ms;
+    return false;
+}
+
+/* A key that is not disabled, or that it is this request's turn to try. */
+static bool take_key(struct choice *c, struct target *t)
+{
+    if (!t->key->is_disabled ||
+        provider_key_claim(c->app->db, t->key->id, c->app->config->key_probe_ms) == ERR_OK)
+        return true;
+    t->is_done = true;
+    t->ready_ms = 0;
+    return false;
+}
+
+/* False: there is no room, or another was faster. */
 static bool enter(struct choice *c, size_t i)
 {
-    struct target *t = &c->targets[i];
     struct breaker_place place = place_of(c, i);
-    struct load_limits limits = limits_of(t->route->channel);
-    int64_t now_ms = clock_mono_ms();
-    if (t->key->is_disabled &&
-        provider_key_claim(c->app->db, t->key->id, c->app->config->key_probe_ms) != ERR_OK) {
-        t->is_done = true;
-        t->ready_ms = 0;
+    if (!take_room(c, i))
+        return false;
+    if (!take_key(c, &c->targets[i]) ||
+        !breaker_enter(c->app->breakers, &place, clock_mono_ms(), c->is_probe)) {
+        limit_cancel(c->app->limits, &c->ticket);
         return false;
     }
-    if (!load_enter(c->app->loads, place.channel_id, &limits, c->tokens, now_ms))
-        return false;
-    if (breaker_enter(c->app->breakers, &place, now_ms, c->is_probe)) {
-        c->pick = i;
-        return true;
-    }
-    load_leave(c->app->loads, place.channel_id, -c->tokens, now_ms);
-    return false;
+    load_enter(c->app->loads, place.channel_id);
+    c->pick = i;
+    return true;
 }
 
 /* Time passes; the client's leaving is seen. */
@@ -327,6 +344,13 @@ static void mark_done(struct choice *c, enum err e, int64_t wait_ms)
     }
 }
 
+/* Tokens that the provider has counted; as estimated when it does not tell. */
+static int64_t used_of(const struct choice *c, const struct counts *counts)
+{
+    int64_t input = counts->in_fresh + counts->in_read + counts->in_write + counts->in_write_1h;
+    return (input > 0 ? input : c->tokens) + counts->out_all;
+}
+
 void choice_give(struct choice *c, const struct attempt *a, enum err e)
 {
     struct breaker_place place = place_of(c, c->pick);
@@ -336,8 +360,8 @@ void choice_give(struct choice *c, const struct attempt *a, enum err e)
                                              : -1;
     struct breaker_report r = report_of(a, e, wait_ms);
     report(c, &r);
-    load_leave(c->app->loads, place.channel_id, r.outcome == BREAKER_ANSWERED ? counts.out_all : 0,
-               clock_mono_ms());
+    load_leave(c->app->loads, place.channel_id);
+    limit_settle(c->app->limits, &c->ticket, r.outcome == BREAKER_ANSWERED ? used_of(c, &counts) : 0);
     if (e == ERR_UP_AUTH)
         note_refusal(c, a, &place);
     else if (r.outcome == BREAKER_ANSWERED && a->key->is_disabled)

@@ -5,6 +5,7 @@
 #ifndef AIPASS_HANDLERS_CHOICE_H
 #define AIPASS_HANDLERS_CHOICE_H
 
+#include "db/limit.h"
 #include "handlers/app.h"
 #include "handlers/attempt.h"
 #include "handlers/relay.h"
@@ -17,6 +18,7 @@ struct target {
     const struct catalog_channel_key *key;
     bool is_done;     /* it has failed in this request... */
     int64_t ready_ms; /* ... and may be tried again from then on; 0: not */
+    int64_t full_ms;  /* a limit of its channel has refused: not before that time */
 };
 
 struct choice {
@@ -33,6 +35,7 @@ struct choice {
     bool is_limited;   /* ... and by limits alone */
     size_t pick;       /* where the request is now; SELECT_NONE: nowhere */
     bool is_probe[BREAKER_SCOPES];
+    struct limit_ticket ticket; /* of the limits of that channel */
 };
 
 /* choice_init - all channels that the request can be carried to, with each of their keys.

@@ -107,7 +107,8 @@ enum err rate_take(struct rate *r, struct request *req, const struct catalog_mod
                             .account_id = key->account_id,
                             .group_id = key->group_id,
                             .model_id = model->id,
-                            .tokens = count_estimate(model, in)};
+                            .tokens = count_estimate(model, in),
+                            .queue_ms = app_of(req)->config->queue_ms};
     r->limits = app_of(req)->limits;
     enum err e = limit_take(r->limits, &ask, &r->ticket);
     if (e == ERR_OK || e == ERR_RATE)

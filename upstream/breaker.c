@@ -187,7 +187,7 @@ bool breaker_enter(struct breaker_set *s, const struct breaker_place *p, int64_t
 }
 
 /* wait_ms: the provider's word, or -1. */
-static void open(const struct breaker_set *s, struct entry *e, int64_t now_ms, int64_t wait_ms)
+static void trip(const struct breaker_set *s, struct entry *e, int64_t now_ms, int64_t wait_ms)
 {
     int64_t ms = s->settings.open_ms;
     int i;
@@ -206,7 +206,7 @@ static void open(const struct breaker_set *s, struct entry *e, int64_t now_ms, i
         e->open_until_ms = now_ms + ms;
 }
 
-static void close(struct entry *e, int64_t now_ms)
+static void reset(struct entry *e, int64_t now_ms)
 {
     e->is_open = e->is_limit = false;
     e->open_until_ms = 0;
@@ -251,7 +251,7 @@ static void fail(const struct breaker_set *s, struct entry *e, int64_t now_ms,
         return;
     if (r->outcome == BREAKER_REFUSED || (r->outcome == BREAKER_LIMITED && r->wait_ms >= 0) ||
         was_open || is_too_much(s, e))
-        open(s, e, now_ms, r->outcome == BREAKER_LIMITED ? r->wait_ms : -1);
+        trip(s, e, now_ms, r->outcome == BREAKER_LIMITED ? r->wait_ms : -1);
 }
 
 void breaker_leave(struct breaker_set *s, const struct breaker_place *p, int64_t now_ms,
@@ -281,7 +281,7 @@ void breaker_leave(struct breaker_set *s, const struct breaker_place *p, int64_t
         e->forbidden_n = 0;
         /* An answer to a request from before it opened says nothing of now. */
         if (e->is_open && is_probe[i])
-            close(e, now_ms);
+            reset(e, now_ms);
         else if (!e->is_open)
             count(s, e, now_ms, false);
     }

@@ -5,23 +5,25 @@ CREATE TABLE IF NOT EXISTS rate_limits (
   api_key_id          BIGINT UNSIGNED NULL COMMENT 'Counts the requests of this key',
   account_id          BIGINT UNSIGNED NULL COMMENT 'Counts those of all keys of this account together',
   group_id            INT UNSIGNED NULL COMMENT 'Counts those of all accounts of this group together',
+  channel_id          INT UNSIGNED NULL COMMENT 'Counts what this channel is asked, whoever asks; for a provider''s limits',
   model_id            INT UNSIGNED NULL COMMENT 'Counts those to this model only; alone: everybody''s together',
   requests_per_minute BIGINT UNSIGNED NULL COMMENT 'Requests in each minute of the clock, UTC; NULL: no limit, 0: none allowed',
   tokens_per_minute   BIGINT UNSIGNED NULL COMMENT 'Tokens of input and output in each minute; input counts as estimated at first, all as used in the end; NULL: no limit, 0: none allowed',
   concurrent_requests BIGINT UNSIGNED NULL COMMENT 'Requests that run at once; NULL: no limit, 0: none allowed',
   note                VARCHAR(255) NOT NULL DEFAULT '' COMMENT 'For admins',
   created_at          DATETIME(3) NOT NULL DEFAULT UTC_TIMESTAMP(3) COMMENT 'UTC',
-  scope               VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin AS (CONCAT(IFNULL(api_key_id, 0), '/', IFNULL(account_id, 0), '/', IFNULL(group_id, 0), '/', IFNULL(model_id, 0))) PERSISTENT COMMENT 'One limit for each scope; filled by itself',
+  scope               VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin AS (CONCAT(IFNULL(api_key_id, 0), '/', IFNULL(account_id, 0), '/', IFNULL(group_id, 0), '/', IFNULL(channel_id, 0), '/', IFNULL(model_id, 0))) PERSISTENT COMMENT 'One limit for each scope; filled by itself',
   PRIMARY KEY (id),
   UNIQUE KEY rate_limits_scope (scope),
   CONSTRAINT rate_limits_key FOREIGN KEY (api_key_id) REFERENCES api_keys (id) ON DELETE CASCADE,
   CONSTRAINT rate_limits_account FOREIGN KEY (account_id) REFERENCES accounts (id) ON DELETE CASCADE,
   CONSTRAINT rate_limits_group FOREIGN KEY (group_id) REFERENCES account_groups (id) ON DELETE CASCADE,
+  CONSTRAINT rate_limits_channel FOREIGN KEY (channel_id) REFERENCES channels (id) ON DELETE CASCADE,
   CONSTRAINT rate_limits_model FOREIGN KEY (model_id) REFERENCES models (id) ON DELETE CASCADE,
-  CONSTRAINT rate_limits_one_customer CHECK ((api_key_id IS NOT NULL) + (account_id IS NOT NULL) + (group_id IS NOT NULL) <= 1),
-  CONSTRAINT rate_limits_any_scope CHECK (COALESCE(api_key_id, account_id, group_id, model_id) IS NOT NULL),
+  CONSTRAINT rate_limits_one_customer CHECK ((api_key_id IS NOT NULL) + (account_id IS NOT NULL) + (group_id IS NOT NULL) + (channel_id IS NOT NULL) <= 1),
+  CONSTRAINT rate_limits_any_scope CHECK (COALESCE(api_key_id, account_id, group_id, channel_id, model_id) IS NOT NULL),
   CONSTRAINT rate_limits_bounds CHECK (COALESCE(requests_per_minute, 0) <= 1000000000000 AND COALESCE(tokens_per_minute, 0) <= 1000000000000 AND COALESCE(concurrent_requests, 0) <= 1000000000000)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT='Limits by key, account, group or model, or by one of these and a model; all that match count';
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT='Limits by key, account, group, channel or model, or by one of these and a model; all that match count';
 
 -- One row for each limit and kind, used again in each minute.
 CREATE TABLE IF NOT EXISTS limit_windows (

@@ -3,9 +3,6 @@
 ALTER TABLE channels
   ADD COLUMN IF NOT EXISTS organization VARCHAR(128) CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'Sent as openai-organization; NULL: not sent' AFTER weight,
   ADD COLUMN IF NOT EXISTS project VARCHAR(128) CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'Sent as openai-project; NULL: not sent' AFTER organization,
-  ADD COLUMN IF NOT EXISTS requests_per_minute INT UNSIGNED NULL COMMENT 'Most requests that one process sends in a minute; NULL: no limit' AFTER project,
-  ADD COLUMN IF NOT EXISTS tokens_per_minute INT UNSIGNED NULL COMMENT 'Most tokens, input and output, that one process sends and gets in a minute; NULL: no limit' AFTER requests_per_minute,
-  ADD COLUMN IF NOT EXISTS concurrent_requests INT UNSIGNED NULL COMMENT 'Most requests that one process has running; NULL: no limit' AFTER tokens_per_minute,
   ADD COLUMN IF NOT EXISTS allow_private BOOLEAN NOT NULL DEFAULT FALSE COMMENT 'TRUE: it, or its proxy, may have a loopback, private or otherwise not public address' AFTER total_ms,
   ADD COLUMN IF NOT EXISTS proxy_url VARCHAR(255) CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'Proxy to it: http://, https:// or socks5://[USER:PASSWORD@]HOST:PORT; NULL: none' AFTER allow_private,
   ADD COLUMN IF NOT EXISTS ca_pem TEXT CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'Certificates in PEM form, the only ones trusted for it; NULL: those of the system and of tls_ca_file' AFTER proxy_url,

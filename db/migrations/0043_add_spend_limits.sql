@@ -5,7 +5,7 @@ ALTER TABLE rate_limits
   ADD COLUMN IF NOT EXISTS spend_day DECIMAL(18,9) NULL COMMENT 'USD for each day, UTC; NULL: no limit, 0: nothing' AFTER spend_total,
   ADD COLUMN IF NOT EXISTS spend_month DECIMAL(18,9) NULL COMMENT 'USD for each calendar month, UTC; NULL: no limit, 0: nothing' AFTER spend_day,
   DROP CONSTRAINT IF EXISTS rate_limits_spend,
-  ADD CONSTRAINT rate_limits_spend CHECK (LEAST(COALESCE(spend_total, 0), COALESCE(spend_day, 0), COALESCE(spend_month, 0)) >= 0);
+  ADD CONSTRAINT rate_limits_spend CHECK ((channel_id IS NULL OR COALESCE(spend_total, spend_day, spend_month) IS NULL) AND LEAST(COALESCE(spend_total, 0), COALESCE(spend_day, 0), COALESCE(spend_month, 0)) >= 0);
 
 CREATE TABLE IF NOT EXISTS limit_spend (
   limit_id INT UNSIGNED NOT NULL COMMENT 'The limit',

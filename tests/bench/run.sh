@@ -23,7 +23,7 @@ TLS_STREAMS=${TLS_STREAMS:-512:20:200 2000:200:25}
 TRANSLATED_EVENTS=50
 TRANSLATED_STREAMS=512:20:200
 PROVIDER_FORMATS=(openai-responses anthropic gemini)
-PARTS=${PARTS:-requests big failing streams translation process}
+PARTS=${PARTS:-requests big failing limits streams translation process}
 PORT_FIRST=21000
 RAMP_MS=1000
 COLD_STARTS=5
@@ -106,12 +106,15 @@ SET @provider = '$STACK_PROVIDER_URL/v1', @tls = 'https://127.0.0.1:$TLS_PORT/v1
 INSERT INTO accounts (name) VALUES ('bench');
 INSERT INTO ledger (account_id, kind, amount) SELECT id, 'recharge', 1000000 FROM accounts WHERE name = 'bench';
 INSERT INTO api_keys (account_id, name, key_hash) SELECT id, 'bench', UNHEX(SHA2('$KEY', 256)) FROM accounts WHERE name = 'bench';
-INSERT INTO models (name) VALUES ('bench'), ('bench-tls'), ('bench-openai-responses'), ('bench-anthropic'), ('bench-gemini'), ('bench-sick');
+INSERT INTO models (name) VALUES ('bench'), ('bench-tls'), ('bench-openai-responses'), ('bench-anthropic'), ('bench-gemini'), ('bench-sick'), ('bench-limited');
 INSERT INTO prices (model_id, unit, amount) SELECT id, 'input_token', 1.25 FROM models UNION ALL SELECT id, 'output_token', 10 FROM models;
 INSERT INTO channels (name, provider, base_url, allow_private)
 SELECT name, 'demo', IF(name = 'bench-tls', @tls, @provider), TRUE FROM models WHERE name <> 'bench-sick';
 INSERT INTO channel_keys (channel_id, secret) SELECT id, 'provider-key' FROM channels;
 INSERT INTO channel_models (channel_id, model_id) SELECT c.id, m.id FROM channels c JOIN models m ON m.name = c.name;
+INSERT INTO rate_limits (account_id, api_key_id, group_id, model_id, requests_per_minute, tokens_per_minute, concurrent_requests)
+  SELECT IF(s.seq = 1, a.id, NULL), IF(s.seq = 2, k.id, NULL), IF(s.seq = 3, a.group_id, NULL), m.id, 1000000000, 1000000000000, 10000
+  FROM models m JOIN accounts a ON a.name = 'bench' JOIN api_keys k ON k.account_id = a.id JOIN seq_1_to_4 s WHERE m.name = 'bench-limited';
 UPDATE channels SET format = SUBSTRING(name, 7) WHERE name REGEXP '^bench-(openai|anthropic|gemini)';
 INSERT INTO channels (name, provider, base_url, allow_private, priority) VALUES
   ('sick-1', 'demo', @provider, TRUE, 10), ('sick-2', 'demo', @provider, TRUE, 10), ('sick-3', 'demo', @provider, TRUE, 0);
@@ -130,6 +133,7 @@ write_body() {
 write_bodies() {
     write_body small.json bench 1000 tokens=10 ''
     write_body sick.json bench-sick 1000 tokens=10 ''
+    write_body limited.json bench-limited 1000 tokens=10 ''
     write_body big.json bench "$BIG_BYTES" tokens=10 ''
 }
 
@@ -263,22 +267,33 @@ measure_big_body() {
     row 'the same beyond what nginx adds, us' - "$beyond" - '< 300' "$beyond < 300"
 }
 
+# compare_with NAME WITHOUT WITH - 32 connections ask for NAME.json, and in turns for the plain model; what it costs.
+compare_with() {
+    local i each
+    load --port "$STACK_PORT" --body "$DIR/$1.json" --connections 32 --seconds 0.5 >/dev/null
+    for ((i = 0; i < ROUNDS; i++)); do
+        one_round gateway 32 small.json "$1.without"
+        one_round gateway 32 "$1.json" "$1.with"
+    done
+    heading "32 connections, $3 (here in the place of nginx: $2)"
+    for each in rps p50 p99; do
+        row "$each" "$(of "$1.without.$each.gateway")" "$(of "$1.with.$each.gateway")" \
+            "$(ratio "$(of "$1.with.$each.gateway")" "$(of "$1.without.$each.gateway")")"
+    done
+    row 'failed requests' "$(of "$1.without.failed.gateway")" "$(of "$1.with.failed.gateway")" - none "$(of "$1.with.failed.gateway") == 0"
+    each=$(ratio "$(of "$1.with.rps.gateway")" "$(of "$1.without.rps.gateway")")
+    row 'requests with them, of those without' - - "$each" '>= 0.8' "$each >= 0.8"
+}
+
 # Two of three channels fail, and are tried first: against a model whose only channel works.
 measure_failing_channels() {
-    local i each
-    load --port "$STACK_PORT" --body "$DIR/sick.json" --connections 32 --seconds 0.5 >/dev/null
-    for ((i = 0; i < ROUNDS; i++)); do
-        one_round gateway 32 small.json well
-        one_round gateway 32 sick.json sick
-    done
-    heading "32 connections, two of three channels fail (here in the place of nginx: none does)"
-    for each in rps p50 p99; do
-        row "$each" "$(of "well.$each.gateway")" "$(of "sick.$each.gateway")" "$(ratio "$(of "sick.$each.gateway")" "$(of "well.$each.gateway")")"
-    done
-    row 'failed requests' "$(of well.failed.gateway)" "$(of sick.failed.gateway)" - none "$(of sick.failed.gateway) == 0"
-    each=$(ratio "$(of sick.rps.gateway)" "$(of well.rps.gateway)")
-    row 'requests with them, of those without' - - "$each" '>= 0.8' "$each >= 0.8"
+    compare_with sick 'none does' 'two of three channels fail'
     row 'attempts that were lost' - "$(echo 'SELECT COUNT(*) FROM request_attempts;' | stack_sql --quick)" -
+}
+
+# Requests, tokens and concurrency on a model, on it and the account, on it and the group, on it and the key: far above what is asked.
+measure_limits() {
+    compare_with limited 'none' 'four limits of each kind'
 }
 
 # ---- streams ----
@@ -442,6 +457,7 @@ main() {
     if is_part requests; then measure_requests; fi
     if is_part big; then measure_big_body; fi
     if is_part failing; then measure_failing_channels; fi
+    if is_part limits; then measure_limits; fi
     if is_part streams; then measure_streams; fi
     if is_part translation; then measure_translation; fi
     if is_part process; then measure_process; fi

@@ -1,7 +1,8 @@
 /* e2e - the end-to-end tests: the real program behind the real web server, with a real MariaDB
  * and a simulated provider.
  *
- *   e2e [WORD]...   runs the parts whose name contains one of the words; all without any
+ *   e2e [WORD]...   runs the parts whose name contains one of the words; without any all but the
+ *                   slow ones
  *
  * $AIPASS_E2E_KEEP keeps the files of a run. Returns 0 when every test passed. */
 #include "tests/e2e/stack.h"
@@ -25,7 +26,7 @@ const char *__asan_default_options(void)
 }
 #endif
 
-enum { PARTS_MAX = 12, TEST_TIMEOUT_S = 60 };
+enum { PARTS_MAX = 12, TEST_TIMEOUT_S = 60, SLOW_TIMEOUT_S = 240 };
 
 /* Channels that fail in many tests are not left alone, so that each test sees what it asks for. */
 #define NO_BREAKER "breaker_failures = 0\nkey_probe_ms = 0\nretry_after_max_ms = 0\n"
@@ -36,32 +37,58 @@ enum { PARTS_MAX = 12, TEST_TIMEOUT_S = 60 };
 struct run {
     const char *name;
     bool has_stack;
+    bool is_slow; /* only when asked for */
     struct stack_options stack;
     const struct suite_part *parts[PARTS_MAX];
 };
 
+/* clang-format off */
 static const struct run runs[] = {
-    {"answers",
-     true,              {.config = NO_BREAKER},
-     {&part_chat, &part_stream, &part_override, &part_gone, &part_failover, &part_error, &part_key,
-      &part_path, &part_canary, &part_drain}                                                                                                           },
-    {"money",    true,  {.webs = 2},                                                            {&part_race, &part_drain}                              },
-    {"sales",    true,  {.webs = 2},                                                            {&part_price, &part_redeem, &part_catalog, &part_drain}},
-    {"pairs",    true,  {.config = NO_BREAKER},                                                 {&part_translate, &part_drain}                         },
-    {"edge",
-     true,              {.sims = 2,
-      .config = NO_BREAKER
-      "ping_ms = 300\ncatalog_ms = 200\njournal_segment_ms = 20\nfetch_urls = on\n"},
-     {&part_edge, &part_formats, &part_kept, &part_drain}                                                                                              },
-    {"limits",
-     true,              {.sims = 3, .webs = 4, .config = NO_BREAKER "catalog_ms = 200\n"},
-     {&part_ratelimit, &part_limit, &part_drain}                                                                                                       },
-    {"queues",   true,  {.sims = 3, .webs = 2, .config = QUEUES_CONFIG},                        {&part_queue, &part_drain}                             },
-    {"channels", true,  {.config = CHANNELS_CONFIG, .sims = 2},                                 {&part_channels, &part_drain}                          },
-    {"crash",    false, {0},                                                                    {&part_crash}                                          },
-    {"outage",   false, {0},                                                                    {&part_outage}                                         },
-    {"cgi",      true,  {.is_cgi = true},                                                       {&part_cgi}                                            },
+    {.name = "answers",
+     .has_stack = true,
+     .stack = {.config = NO_BREAKER},
+     .parts = {&part_chat, &part_stream, &part_override, &part_gone, &part_failover, &part_error,
+               &part_key, &part_path, &part_canary, &part_drain}},
+    {.name = "money",
+     .has_stack = true,
+     .stack = {.webs = 2},
+     .parts = {&part_race, &part_drain}},
+    {.name = "sales",
+     .has_stack = true,
+     .stack = {.webs = 2},
+     .parts = {&part_price, &part_redeem, &part_catalog, &part_drain}},
+    {.name = "pairs",
+     .has_stack = true,
+     .stack = {.config = NO_BREAKER},
+     .parts = {&part_translate, &part_drain}},
+    {.name = "edge",
+     .has_stack = true,
+     .stack = {.sims = 2,
+               .config = NO_BREAKER "ping_ms = 300\ncatalog_ms = 200\njournal_segment_ms = 20\n"
+                                    "fetch_urls = on\n"},
+     .parts = {&part_edge, &part_formats, &part_kept, &part_drain}},
+    {.name = "limits",
+     .has_stack = true,
+     .stack = {.sims = 4, .webs = 4, .config = NO_BREAKER "catalog_ms = 200\n"},
+     .parts = {&part_ratelimit, &part_limit, &part_drain}},
+    {.name = "queues",
+     .has_stack = true,
+     .stack = {.sims = 3, .webs = 2, .config = QUEUES_CONFIG},
+     .parts = {&part_queue, &part_drain}},
+    {.name = "channels",
+     .has_stack = true,
+     .stack = {.config = CHANNELS_CONFIG, .sims = 2},
+     .parts = {&part_channels, &part_fault, &part_drain}},
+    {.name = "crash", .parts = {&part_crash}},
+    {.name = "outage", .parts = {&part_outage}},
+    {.name = "cgi", .has_stack = true, .stack = {.is_cgi = true}, .parts = {&part_cgi}},
+    {.name = "faults",
+     .has_stack = true,
+     .is_slow = true,
+     .stack = {.config = SLOW_CONFIG},
+     .parts = {&part_slow_fault, &part_drain}},
 };
+/* clang-format on */
 
 static const struct run *current;
 static pid_t runner_pid;
@@ -94,11 +121,13 @@ static void die_with_parent(void)
 static Suite *make_suite(const struct run *r, int words_n, char **words)
 {
     Suite *suite = NULL;
+    if (r->is_slow && words_n == 0)
+        return NULL;
     for (size_t i = 0; i < PARTS_MAX && r->parts[i] != NULL; i++) {
         if (!is_wanted(r->parts[i], words_n, words))
             continue;
         TCase *t = tcase_create(r->parts[i]->name);
-        tcase_set_timeout(t, TEST_TIMEOUT_S);
+        tcase_set_timeout(t, r->is_slow ? SLOW_TIMEOUT_S : TEST_TIMEOUT_S);
         tcase_add_checked_fixture(t, die_with_parent, NULL);
         r->parts[i]->add(t);
         if (suite == NULL)

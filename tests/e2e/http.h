@@ -26,7 +26,7 @@ struct http_call {
     int timeout_ms;                        /* 0: HTTP_TIMEOUT_MS */
 };
 
-#define HTTP_TIMEOUT_MS 30000
+#define HTTP_TIMEOUT_MS 60000
 
 /* One server-sent event: where its data lies in body, and when its last byte came. */
 struct http_event {

@@ -42,6 +42,12 @@ static void seed(void)
     channel_serves(channel, other, NULL);
     channel_serves(channel_new("crowd", "demo", stack.sims[2].port, 0),
                    model_new("crowded", "0", "0"), NULL);
+    int64_t narrow = model_new("narrow", "0", "0");
+    channel = channel_new("narrow", "demo", stack.sims[3].port, 10);
+    channel_serves(channel, narrow, NULL);
+    channel_serves(channel_new("wide", "demo", stack.sims[0].port, 0), narrow, NULL);
+    sql_run("INSERT INTO rate_limits (channel_id, concurrent_requests) VALUES (%" PRId64 ", 3)",
+            channel);
 }
 
 static void set_limit(const char *scope, int64_t id, const char *limits)
@@ -333,6 +339,30 @@ START_TEST(never_more_run_at_the_provider_than_the_limit_says)
 }
 END_TEST
 
+/* What does not fit goes to the other channel. */
+START_TEST(a_channel_never_runs_more_than_its_limit_says_and_nobody_is_refused)
+{
+    struct customer c = customer_new("1");
+    struct crowd *crowds[STACK_WEBS_MAX];
+    for (int i = 0; i < stack.webs_n; i++) {
+        struct http_call call = call_of(CHAT, &c, "");
+        call.port = stack.webs[i].port;
+        call.body = ask_body("narrow", "ms=30,tokens=4", SMALL);
+        crowds[i] = crowd_start(&call, CROWD_THREADS, 0);
+    }
+    spawn_sleep_ms(CROWD_MS);
+    for (int i = 0; i < stack.webs_n; i++) {
+        size_t count = 0;
+        const struct crowd_result *results = crowd_stop(crowds[i], &count);
+        for (size_t k = 0; k < count; k++)
+            ck_assert_int_eq(results[k].status, 200);
+        ck_assert_uint_gt(count, 0);
+    }
+    ck_assert_int_eq(seen_count(3, "in_flight_max"), 3);
+    ck_assert_int_gt(seen_count(0, "models.narrow"), 0);
+}
+END_TEST
+
 START_TEST(one_after_the_other_is_never_refused)
 {
     struct customer c = customer_new("1");
@@ -499,6 +529,7 @@ static void add(TCase *t)
     tcase_add_test(t, what_money_or_a_provider_refuses_uses_no_tokens_and_no_slot);
     tcase_add_test(t, counting_tokens_and_listing_models_is_not_limited);
     tcase_add_test(t, never_more_run_at_the_provider_than_the_limit_says);
+    tcase_add_test(t, a_channel_never_runs_more_than_its_limit_says_and_nobody_is_refused);
     tcase_add_test(t, one_after_the_other_is_never_refused);
     tcase_add_test(t, the_slot_of_a_killed_process_comes_back);
     tcase_add_test(t, groups_and_accounts_have_models);

@@ -46,12 +46,17 @@ extern const struct suite_part
 extern const struct suite_part part_cgi;      /* plain CGI */
 extern const struct suite_part part_kept;     /* responses that providers keep */
 extern const struct suite_part part_channels; /* breakers, refused keys, limits, waiting, headers */
+extern const struct suite_part part_fault;    /* providers that misbehave in every way */
+extern const struct suite_part part_slow_fault; /* ... with the timers of real life: minutes */
 
-/* Times of the run that part_channels is in. */
+/* Times of the run that part_channels and part_fault are in, and of part_slow_fault's. */
 #define CHANNELS_CONFIG                                                                            \
     "breaker_failures = 4\nbreaker_open_ms = 1500\nbreaker_open_max_ms = 6000\n"                   \
     "key_probe_ms = 1500\nretry_after_max_ms = 2500\ncatalog_ms = 500\n"                           \
     "journal_segment_ms = 20\nbetween_bytes_ms = 1500\nfirst_byte_stream_ms = 1500\n"              \
     "first_byte_whole_ms = 1500\n"
+#define SLOW_CONFIG                                                                                \
+    "retry_after_max_ms = 2500\nbreaker_open_ms = 1500\ncatalog_ms = 500\n"                        \
+    "between_bytes_ms = 30000\nfirst_byte_stream_ms = 25000\nfirst_byte_whole_ms = 25000\n"
 
 #endif

@@ -232,7 +232,7 @@ START_TEST(what_an_admin_sets_of_a_channel_is_there)
     mariadb_exec(
         server, "%s",
         "UPDATE channels SET organization = 'org-1', project = 'proj-2', "
-        "requests_per_minute = 60, concurrent_requests = 0, allow_private = TRUE, "
+        "allow_private = TRUE, "
         "proxy_url = 'socks5://p.example:1080' WHERE id = 2;"
         "INSERT INTO account_groups (id, name) VALUES (7, 'vip'), (8, 'other');"
         "INSERT INTO channel_groups (channel_id, group_id) VALUES (2, 7), (5, 8);"
@@ -251,9 +251,6 @@ START_TEST(what_an_admin_sets_of_a_channel_is_there)
     ck_assert_int_eq(route->timers.connect_ms, 1500);
     ck_assert_str_eq(c->organization, "org-1");
     ck_assert_str_eq(c->project, "proj-2");
-    ck_assert_int_eq(c->requests_per_minute, 60);
-    ck_assert_int_eq(c->tokens_per_minute, -1);
-    ck_assert_int_eq(c->concurrent_requests, 0);
     ck_assert(c->allow_private);
     ck_assert_str_eq(c->proxy_url, "socks5://p.example:1080");
     ck_assert_ptr_null(c->ca_pem);

@@ -61,6 +61,7 @@ static void setup_on(struct mariadb *m)
     mariadb_exec(server,
                  "INSERT INTO models (id, name) VALUES (3, 'm3'), (4, 'm4');"
                  "INSERT INTO account_groups (id, name) VALUES (2, 'two');"
+                 "INSERT INTO channels (id, name, base_url) VALUES (8, 'c8', 'http://h/v1'), (9, 'c9', 'http://h/v1');"
                  "INSERT INTO api_keys (id, account_id, key_hash) VALUES (5, 1, 'five'), (6, 1, "
                  "'six'), (8, 2, 'eight')");
     server->config->catalog_ms = 100;
@@ -117,7 +118,7 @@ static long long slots(int id)
 /* By key 5 of account 1 in group 1, to model 3. */
 static enum err take(const struct proc *p, int64_t tokens, struct limit_ticket *t)
 {
-    struct limit_ask ask = {5, 1, 1, 3, tokens};
+    struct limit_ask ask = {5, 1, 1, 0, 3, tokens, server->config->queue_ms};
     return limit_take(p->l, &ask, t);
 }
 
@@ -227,8 +228,7 @@ START_TEST(what_is_set_must_match)
 {
     static const struct {
         const char *scope;
-        bool
-            hits[3]; /* key 5 to model 3, key 6 to model 4, key 8 (account 2, group 2) to model 3 */
+        bool hits[4]; /* key 5 to model 3, key 6 to model 4, key 8 (account 2, group 2) to model 3, channel 9 for model 3 */
     } cases[] = {
         {"api_key_id = 5",               {true, false, false} },
         {"api_key_id = 5, model_id = 4", {false, false, false}},
@@ -238,17 +238,22 @@ START_TEST(what_is_set_must_match)
         {"group_id = 2",                 {false, false, true} },
         {"group_id = 1, model_id = 4",   {false, true, false} },
         {"model_id = 3",                 {true, false, true}  },
+        {"channel_id = 9",               {false, false, false, true}},
+        {"channel_id = 9, model_id = 3", {false, false, false, true}},
+        {"channel_id = 9, model_id = 4", {false, false, false, false}},
+        {"channel_id = 8",               {false, false, false, false}},
     };
     const struct limit_ask asks[] = {
-        {5, 1, 1, 3, 1},
-        {6, 1, 1, 4, 1},
-        {8, 2, 2, 3, 1}
+        {5, 1, 1, 0, 3, 1, 0},
+        {6, 1, 1, 0, 4, 1, 0},
+        {8, 2, 2, 0, 3, 1, 0},
+        {0, 0, 0, 9, 3, 1, 0}
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         mariadb_exec(server, "DELETE FROM rate_limits");
         set_limit((int)i + 1, cases[i].scope, "requests_per_minute = 0");
         struct proc p = proc_new(false);
-        for (size_t k = 0; k < 3; k++) {
+        for (size_t k = 0; k < 4; k++) {
             struct limit_ticket t;
             enum err e = limit_take(p.l, &asks[k], &t);
             ck_assert_msg((e == ERR_RATE) == cases[i].hits[k], "%s, ask %zu: %s", cases[i].scope, k,
@@ -556,7 +561,7 @@ START_TEST(while_the_database_is_down_what_is_borrowed_goes_on)
     ck_assert_int_eq(run(&procs[0], 1, 1), ERR_UNAVAILABLE);
     ck_assert_int_eq(run(&procs[2], 1, 1), ERR_UNAVAILABLE); /* it does not know any limit */
     /* Another model's are not limited, as far as is known. */
-    struct limit_ask other = {6, 1, 1, 4, 1};
+    struct limit_ask other = {6, 1, 1, 0, 4, 1, 0};
     struct limit_ticket free_one;
     ck_assert_int_eq(limit_take(procs[0].l, &other, &free_one), ERR_OK);
     limit_settle(procs[0].l, &free_one, 1);
