@@ -67,7 +67,9 @@ keys() {
         is 1 sql "SELECT COUNT(*) FROM api_key_models" && exits 1 ctl key create ann --models nothing &&
         is 1 sql "SELECT COUNT(*) FROM api_keys WHERE name = 'laptop'" && ctl key set $id --limit none --name old >/dev/null &&
         is NULL sql "SELECT spend_total FROM rate_limits WHERE api_key_id = $id" && exits 2 ctl key revoke $id </dev/null &&
-        ctl key rotate $id --grace 1 | grep_in ^sk-aip- && is 1 sql "SELECT COUNT(*) FROM api_keys WHERE expires_at < UTC_TIMESTAMP() + INTERVAL 61 MINUTE" &&
+        ctl key set $id --limit-day 2.5 --limit-month 20 >/dev/null && ctl key list ann --json | jq -e '.[0] | .limit == null and .limit_day == "2.500000000" and .limit_month == "20.000000000"' &&
+        sql "UPDATE rate_limits SET requests_per_minute = 60 WHERE api_key_id = $id; INSERT INTO api_key_addresses (api_key_id, address_range) VALUES ($id, '203.0.113.0/24')" &&
+        ctl key rotate $id --grace 1 | grep_in ^sk-aip- && is '60 2.500000000 20.000000000 203.0.113.0/24' sql "SELECT CONCAT_WS(' ', requests_per_minute, spend_day, spend_month, address_range) FROM rate_limits JOIN api_key_addresses USING (api_key_id) WHERE api_key_id <> $id" && is 1 sql "SELECT COUNT(*) FROM api_keys WHERE expires_at < UTC_TIMESTAMP() + INTERVAL 61 MINUTE" &&
         ctl key disable $id && ctl key enable $id && ctl key revoke "$key" --yes && is revoked sql "SELECT status FROM api_keys WHERE id = $id" && exits 1 ctl key set 99
 }
 channels() {

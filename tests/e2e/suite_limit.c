@@ -20,6 +20,7 @@ enum {
     CROWD_THREADS = 6,
     CROWD_MS = 4000,
     CENTS = 20,
+    KILLS = 4,
     READ_MS = 1300,
     ADOPTED_MS = 10000
 };
@@ -103,7 +104,7 @@ START_TEST(of_200_requests_of_an_account_exactly_the_10_that_a_day_allows_pass)
     http_many(calls, replies, MANY);
     for (int i = 0; i < MANY; i++) {
         passed += replies[i].status == 200;
-        refused += replies[i].status == 429;
+        refused += replies[i].status == 429 || replies[i].status == 503;
     }
     ck_assert_msg(passed == FITTING && refused == MANY - FITTING,
                   "%d passed, %d refused; one: %d %s", passed, refused, replies[0].status,
@@ -333,6 +334,44 @@ START_TEST(a_process_that_dies_frees_what_it_held_of_a_limit)
 }
 END_TEST
 
+/* Those that died between are charged for what was noted, or for nothing: the limit is spent to the end, and no further. */
+START_TEST(while_processes_are_killed_no_more_than_the_limit_is_spent)
+{
+    struct customer c = customer_new("100");
+    struct crowd *crowds[STACK_WEBS_MAX] = {NULL};
+    pid_t pids[STACK_GATEWAYS_MAX];
+    struct http_call call = {.path = "/v1/chat/completions",
+                             .key = c.key,
+                             .body = ask_body("limited", "ms=150,tokens=10", TEN_TOKENS)};
+    set_limit(&c, true, "spend_day = 0.60, spend_month = 50");
+    for (int i = 0; i < stack.webs_n; i++) {
+        call.port = stack.webs[i].port;
+        crowds[i] = crowd_start(&call, 2, 0);
+    }
+    for (int k = 0; k < KILLS; k++) {
+        spawn_sleep_ms(300);
+        size_t n = stack_gateways("chat", pids, STACK_GATEWAYS_MAX);
+        for (size_t i = (size_t)k % 2; i < n; i += 2)
+            kill(pids[i], SIGKILL);
+    }
+    bool is_spent = WAIT_UNTIL(
+        strcmp(seen_of(&c, "spent_day, held"), "0.600000000 0.000000000") == 0, 2 * ADOPTED_MS);
+    for (int i = 0; i < stack.webs_n; i++) {
+        size_t count = 0;
+        (void)crowd_stop(crowds[i], &count);
+    }
+    ck_assert_msg(is_spent, "spent and held: %s", seen_of(&c, "spent_day, held"));
+    ck_assert_str_eq(
+        sql_text("SELECT SUM(cost) FROM usage_log WHERE account_id = %" PRId64, c.account_id),
+        "0.600000000");
+    ck_assert_int_gt(sql_int("SELECT COUNT(*) FROM usage_log WHERE account_id = %" PRId64
+                             " AND status = 'interrupted'",
+                             c.account_id),
+                     0);
+    books_check();
+}
+END_TEST
+
 static void add(TCase *t)
 {
     tcase_add_test(t, of_100_requests_on_a_limit_for_one_exactly_one_is_admitted);
@@ -344,6 +383,7 @@ static void add(TCase *t)
     tcase_add_test(t, without_max_tokens_an_answer_gets_what_the_limit_can_pay);
     tcase_add_test(t, a_stream_ends_with_an_error_where_the_limit_does);
     tcase_add_test(t, a_process_that_dies_frees_what_it_held_of_a_limit);
+    tcase_add_test(t, while_processes_are_killed_no_more_than_the_limit_is_spent);
 }
 
 const struct suite_part part_limit = {"limit", seed, add};

@@ -22,6 +22,7 @@ enum {
     CROWD_THREADS = 4,
     PROCESSES = 8,
     WAITING = 24,
+    WORDS_SIZE = 4001,
     CROWD_MS = 3000,
     READ_MS = 1300,
     KEYS_READ_MS = 1200,
@@ -251,6 +252,34 @@ START_TEST(tokens_are_counted_as_they_were_used)
     expect_header(&reply, "x-ratelimit-remaining-tokens", "0");
     expect_reset(&reply, "x-ratelimit-reset-tokens");
     http_reply_clear(&reply);
+}
+END_TEST
+
+START_TEST(input_counts_as_estimated_before_anything_runs)
+{
+    static char words[WORDS_SIZE];
+    struct customer c = customer_new("1");
+    struct http_reply reply;
+    int64_t before = seen_count(1, "requests");
+    for (size_t i = 0; i + 1 < sizeof(words); i++)
+        words[i] = "word "[i % 5];
+    set_limit("account_id", c.account_id, "tokens_per_minute = 300");
+    begin_minute();
+    ask_chat(c.key,
+             http_printf("{\"model\":\"counted\",\"messages\":[{\"role\":\"user\",\"content\":"
+                         "\"%s\"}]" SMALL "}",
+                         words),
+             &reply);
+    ask_expect_error(&reply, 429, "requests", "rate_limit_exceeded", NULL);
+    ck_assert_ptr_nonnull(
+        strstr(http_field(reply.body, "error.message"), "this request has about"));
+    http_reply_clear(&reply);
+    ck_assert_int_eq(seen_count(1, "requests"), before);
+    ck_assert_int_eq(status_of(CHAT, &c, "tokens=1,prompt=10,completion=1"), 200);
+    ck_assert_int_eq(sql_int("SELECT SUM(used) FROM limit_windows w JOIN rate_limits l ON l.id = "
+                             "w.limit_id WHERE l.account_id = %" PRId64,
+                             c.account_id),
+                     11);
 }
 END_TEST
 
@@ -526,6 +555,7 @@ static void add(TCase *t)
     tcase_add_test(t, a_refusal_speaks_each_format);
     tcase_add_test(t, every_scope_limits_requests_and_concerns_nobody_else);
     tcase_add_test(t, tokens_are_counted_as_they_were_used);
+    tcase_add_test(t, input_counts_as_estimated_before_anything_runs);
     tcase_add_test(t, what_money_or_a_provider_refuses_uses_no_tokens_and_no_slot);
     tcase_add_test(t, counting_tokens_and_listing_models_is_not_limited);
     tcase_add_test(t, never_more_run_at_the_provider_than_the_limit_says);
