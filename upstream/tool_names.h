@@ -7,6 +7,7 @@
 #define AIPASS_UPSTREAM_TOOL_NAMES_H
 
 #include "base/arena.h"
+#include "base/slice_map.h"
 #include "base/str.h"
 
 #include <stdbool.h>
@@ -21,6 +22,7 @@ struct tool_names {
     struct arena *arena;
     struct tool_name *items;
     size_t n, max;
+    struct slice_map by_own, by_safe; /* their places in items */
 };
 
 void tool_names_init(struct tool_names *t, struct arena *a);
