@@ -58,6 +58,16 @@ START_TEST(the_path_names_model_and_verb)
 }
 END_TEST
 
+START_TEST(a_call_of_its_own_spells_the_name_alike)
+{
+    struct format_request in = {.verb = "countTokens"};
+
+    ck_assert_str_eq(gemini->path(arena, "a/b%c?d#\xc3\xa9", &in),
+                     "/models/a/b%25c%3Fd%23%C3%A9:countTokens");
+    ck_assert_str_eq(gemini->path(arena, "tunedModels/a?", &in), "/tunedModels/a%3F:countTokens");
+}
+END_TEST
+
 /* ---- reading ---- */
 
 START_TEST(a_minimal_request_reads_with_its_defaults)
@@ -447,6 +457,7 @@ int main(void)
     tcase_add_checked_fixture(t, suite_arena_open, suite_arena_close);
     tcase_add_test(t, the_format_is_found_by_its_name);
     tcase_add_loop_test(t, the_path_names_model_and_verb, 0, ROWS(paths));
+    tcase_add_test(t, a_call_of_its_own_spells_the_name_alike);
     tcase_add_test(t, a_minimal_request_reads_with_its_defaults);
     tcase_add_test(t, the_path_says_model_and_stream);
     tcase_add_test(t, both_spellings_of_a_field_are_read);
