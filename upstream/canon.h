@@ -230,8 +230,8 @@ struct canon {
 void canon_init(struct canon *c, struct arena *a, enum vendor vendor, const char *const *fields);
 
 /* The builders: a zeroed item at the end of its list; NULL when memory is out or the list is full.
- * A pointer is valid until the next item of the same list. canon_add_part takes a turn, part_add
- * a result. */
+ * A pointer is valid until the next item of the same list. turn_add_part takes a turn,
+ * part_add_part a result. */
 struct turn *canon_add_turn(struct canon *c, enum canon_role role, const char *at);
 struct part *turn_add_part(struct canon *c, struct turn *t, enum part_kind kind, const char *at);
 

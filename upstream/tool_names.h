@@ -25,6 +25,7 @@ struct tool_names {
     struct slice_map by_own, by_safe; /* their places in items */
 };
 
+/* tool_names_init - no names yet. */
 void tool_names_init(struct tool_names *t, struct arena *a);
 /* tool_names_safe - the safe name of own, which is entered when new. n 0 when memory is out. */
 struct slice tool_names_safe(struct tool_names *t, struct slice own);
