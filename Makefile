@@ -106,7 +106,7 @@ $(B)/tests/provider/provider: $(PROVIDER_OBJ)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ -ljson-c -lssl -lcrypto
 
-$(B)/tests/bench/load: $(B)/obj/tests/bench/load.o
+$(B)/tests/bench/load: $(B)/obj/tests/bench/load.o $(B)/obj/tests/bench/load_options.o
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^
 

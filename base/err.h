@@ -13,7 +13,7 @@ enum err {
 
     /* What a client did. */
     ERR_BAD_REQUEST,    /* malformed or missing parameter */
-    ERR_TOO_LARGE,      /* body above body_max */
+    ERR_TOO_LARGE,      /* body above body_max_bytes */
     ERR_BAD_KEY,        /* no key, unknown, disabled or expired */
     ERR_FORBIDDEN,      /* this key may not use that */
     ERR_NOT_FOUND,      /* no such path or object */

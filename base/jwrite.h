@@ -23,6 +23,7 @@ struct jwrite {
     bool after_key;
 };
 
+/* jwrite_init - a value is appended to b, which stays the caller's. */
 void jwrite_init(struct jwrite *w, struct buf *b);
 /* jwrite_end - the first error, or ERR_OK. Every object and array must be closed (asserted). */
 ERR_CHECK enum err jwrite_end(struct jwrite *w);

@@ -1,6 +1,7 @@
 #include "base/log.h"
 
 #include "base/clock.h"
+#include "base/log_line.h"
 #include "base/str.h"
 
 #include <assert.h>
@@ -8,7 +9,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <syslog.h>
@@ -16,9 +16,6 @@
 #include <unistd.h>
 
 #define REQUEST_ID_SIZE 64
-#define NUMBER_MAX      32 /* characters of a printed integer, its width included */
-#define TAIL_BYTES      2  /* kept free in a line: a closing quote and the newline */
-#define CUT_MARK        "..."
 
 enum target { TARGET_STDERR, TARGET_SYSLOG, TARGET_FILE };
 
@@ -107,277 +104,6 @@ static void follow_rotation(void)
     (void)close(fd);
 }
 
-/* ---- a line ---- */
-
-struct line {
-    char text[LOG_LINE_MAX];
-    size_t n;
-    bool is_full;   /* something did not fit: nothing more goes in, so that the end is clean */
-    bool is_quoted; /* within quotes of the format itself */
-};
-
-static void put(struct line *l, const char *p, size_t n)
-{
-    if (l->is_full || n > sizeof(l->text) - TAIL_BYTES - l->n) {
-        l->is_full = true;
-        return;
-    }
-    memcpy(l->text + l->n, p, n);
-    l->n += n;
-}
-
-static void put_z(struct line *l, const char *z)
-{
-    put(l, z, strlen(z));
-}
-
-/* A character that may not stand in a line as it is: \n, \", or \u00XX. */
-static void put_escaped(struct line *l, unsigned char c)
-{
-    static const char digits[] = "0123456789abcdef", from[] = "\"\\\n\r\t", to[] = "\"\\nrt";
-    const char *known = c ? strchr(from, c) : NULL;
-    char text[6] = "\\u00";
-
-    if (known) {
-        text[1] = to[known - from];
-        put(l, text, 2);
-        return;
-    }
-    text[4] = digits[c >> 4];
-    text[5] = digits[c & 15];
-    put(l, text, sizeof(text));
-}
-
-static bool needs_quotes(struct slice value)
-{
-    size_t i;
-
-    for (i = 0; i < value.n; i++) {
-        unsigned char c = (unsigned char)value.p[i];
-
-        if (c <= ' ' || c >= 0x7f || c == '"' || c == '=' || c == '\\')
-            return true;
-    }
-    return value.n == 0;
-}
-
-/* Bytes of value to write: at most LOG_VALUE_MAX, no part of a character at the end. */
-static size_t cut_length(struct slice value)
-{
-    size_t n = LOG_VALUE_MAX;
-
-    if (value.n <= LOG_VALUE_MAX)
-        return value.n;
-    while (n > LOG_VALUE_MAX - 4 && ((unsigned char)value.p[n] & 0xc0) == 0x80)
-        n--;
-    return n;
-}
-
-static void put_value(struct line *l, struct slice value)
-{
-    bool quote = !l->is_quoted && needs_quotes(value), was_full;
-    size_t at = 0, n = cut_length(value);
-
-    if (quote)
-        put(l, "\"", 1);
-    was_full = l->is_full;
-    while (at < n) {
-        unsigned char c = (unsigned char)value.p[at];
-        size_t len = str_utf8_len(value.p + at, n - at);
-
-        if (len == 0) {
-            put_z(l, "\xef\xbf\xbd");
-            len = 1;
-        } else if (c < ' ' || c == '"' || c == '\\' || c == 0x7f) {
-            put_escaped(l, c);
-        } else if (c == 0xc2 && (unsigned char)value.p[at + 1] < 0xa0) {
-            put_escaped(l, (unsigned char)value.p[at + 1]); /* C1 controls drive terminals too */
-        } else {
-            put(l, value.p + at, len);
-        }
-        at += len;
-    }
-    if (n < value.n)
-        put_z(l, CUT_MARK);
-    /* An opened quote is closed even in a full line: TAIL_BYTES holds its place. */
-    if (quote && !was_full) {
-        bool full = l->is_full;
-
-        l->text[l->n++] = '"';
-        l->is_full = full || l->n > sizeof(l->text) - TAIL_BYTES;
-    }
-}
-
-static void put_unsigned(struct line *l, uint64_t value, unsigned base)
-{
-    char text[NUMBER_MAX];
-    size_t at = sizeof(text);
-
-    do {
-        text[--at] = "0123456789abcdef"[value % base];
-        value /= base;
-    } while (value);
-    put(l, text + at, sizeof(text) - at);
-}
-
-/* ---- the format ---- */
-
-/* One conversion: %[0][width][.precision|.*][l|ll|z|j]conversion */
-struct spec {
-    char pad;
-    size_t width;
-    bool has_precision;
-    size_t precision; /* of %s: bytes at most */
-    char length;      /* '\0', 'l', 'q' for ll, 'z', 'j' */
-    char conversion;
-};
-
-static size_t read_count(const char **p)
-{
-    size_t n = 0;
-
-    for (; **p >= '0' && **p <= '9'; ++*p)
-        if (n < LOG_LINE_MAX)
-            n = n * 10 + (size_t)(**p - '0');
-    return n;
-}
-
-/* *p behind the '%'; moved behind the conversion. star: what ".*" stands for. */
-static void read_spec(const char **p, struct spec *s, va_list *args)
-{
-    *s = (struct spec){.pad = ' '};
-    if (**p == '0')
-        s->pad = '0';
-    s->width = read_count(p);
-    if (**p == '.') {
-        ++*p;
-        s->has_precision = true;
-        if (**p == '*') {
-            int n = va_arg(*args, int);
-
-            ++*p;
-            s->has_precision = n >= 0;
-            s->precision = n >= 0 ? (size_t)n : 0;
-        } else {
-            s->precision = read_count(p);
-        }
-    }
-    if (**p == 'l' || **p == 'z' || **p == 'j') {
-        s->length = *(*p)++;
-        if (s->length == 'l' && **p == 'l') {
-            s->length = 'q';
-            ++*p;
-        }
-    }
-    s->conversion = **p;
-    if (**p)
-        ++*p;
-}
-
-static int64_t take_signed(const struct spec *s, va_list *args)
-{
-    switch (s->length) {
-    case 'l':
-        return va_arg(*args, long);
-    case 'q':
-        return va_arg(*args, long long);
-    case 'z':
-        return va_arg(*args, ssize_t);
-    case 'j':
-        return va_arg(*args, intmax_t);
-    default:
-        return va_arg(*args, int);
-    }
-}
-
-static uint64_t take_unsigned(const struct spec *s, va_list *args)
-{
-    switch (s->length) {
-    case 'l':
-        return va_arg(*args, unsigned long);
-    case 'q':
-        return va_arg(*args, unsigned long long);
-    case 'z':
-        return va_arg(*args, size_t);
-    case 'j':
-        return va_arg(*args, uintmax_t);
-    default:
-        return va_arg(*args, unsigned);
-    }
-}
-
-static void put_number(struct line *l, const struct spec *s, va_list *args)
-{
-    bool is_signed = s->conversion == 'd' || s->conversion == 'i';
-    int64_t value = is_signed ? take_signed(s, args) : 0;
-    uint64_t size = is_signed ? (value < 0 ? 0 - (uint64_t)value : (uint64_t)value)
-                              : take_unsigned(s, args);
-    unsigned base = s->conversion == 'x' ? 16 : 10;
-    size_t n = value < 0 ? 2 : 1;
-    uint64_t left;
-
-    for (left = size; left >= base; left /= base)
-        n++;
-    if (value < 0 && s->pad == '0')
-        put(l, "-", 1);
-    for (; n < s->width; n++)
-        put(l, &s->pad, 1);
-    if (value < 0 && s->pad != '0')
-        put(l, "-", 1);
-    put_unsigned(l, size, base);
-}
-
-static void put_text(struct line *l, const struct spec *s, va_list *args)
-{
-    const char *text = va_arg(*args, const char *);
-    size_t max = LOG_VALUE_MAX + 1; /* one more tells that it is cut */
-
-    if (s->has_precision && s->precision < max)
-        max = s->precision;
-    put_value(l, (struct slice){text ? text : "", text ? strnlen(text, max) : 0});
-}
-
-/* False when fmt has a conversion that is not known here: what follows cannot be read from args. */
-static bool put_format(struct line *l, const char *fmt, va_list *args)
-{
-    while (*fmt) {
-        const char *percent = strchrnul(fmt, '%');
-        struct spec s;
-        char c;
-
-        for (; fmt < percent; fmt++) {
-            l->is_quoted ^= *fmt == '"';
-            put(l, fmt, 1);
-        }
-        if (!*fmt)
-            break;
-        fmt++;
-        read_spec(&fmt, &s, args);
-        switch (s.conversion) {
-        case 's':
-            put_text(l, &s, args);
-            break;
-        case 'c':
-            c = (char)va_arg(*args, int);
-            put_value(l, (struct slice){&c, 1});
-            break;
-        case 'd':
-        case 'i':
-        case 'u':
-        case 'x':
-            put_number(l, &s, args);
-            break;
-        case '%':
-            put(l, "%", 1);
-            break;
-        default:
-            put_z(l, "? log_error=unknown_conversion");
-            return false;
-        }
-    }
-    return true;
-}
-
 /* ---- a line goes out ---- */
 
 void log_set_request(const char *id)
@@ -405,18 +131,18 @@ static bool site_admits(struct log_site *site, uint64_t *lost)
     return (next & UINT32_MAX) <= LOG_BURST;
 }
 
-static void put_time(struct line *l)
+static void put_time(struct log_line *l)
 {
     char sql[CLOCK_SQL_SIZE];
 
     clock_sql(sql, clock_wall_ms());
     sql[10] = 'T';
-    put_z(l, "ts=");
-    put(l, sql, CLOCK_SQL_SIZE - 1);
-    put_z(l, "Z ");
+    log_line_put_z(l, "ts=");
+    log_line_put(l, sql, CLOCK_SQL_SIZE - 1);
+    log_line_put_z(l, "Z ");
 }
 
-static void send_line(struct line *l, enum log_level level)
+static void send_line(struct log_line *l, enum log_level level)
 {
     ssize_t sent;
 
@@ -433,28 +159,28 @@ static void send_line(struct line *l, enum log_level level)
 }
 
 /* A line without its end: what every event has, then the caller's pairs. */
-static bool start_line(struct line *l, enum log_level level, const char *event, uint64_t lost,
+static bool start_line(struct log_line *l, enum log_level level, const char *event, uint64_t lost,
                        const char *fmt, va_list *args)
 {
     l->n = 0;
     l->is_full = l->is_quoted = false;
     if (state.target != TARGET_SYSLOG)
         put_time(l);
-    put_z(l, "level=");
-    put_z(l, level_names[level]);
-    put_z(l, " event=");
-    put_value(l, slice_of(event));
+    log_line_put_z(l, "level=");
+    log_line_put_z(l, level_names[level]);
+    log_line_put_z(l, " event=");
+    log_line_put_value(l, slice_of(event));
     if (request_id[0]) {
-        put_z(l, " request=");
-        put_value(l, slice_of(request_id));
+        log_line_put_z(l, " request=");
+        log_line_put_value(l, slice_of(request_id));
     }
     if (lost) {
-        put_z(l, " suppressed=");
-        put_unsigned(l, lost, 10);
+        log_line_put_z(l, " suppressed=");
+        log_line_put_unsigned(l, lost, 10);
     }
     if (fmt[0])
-        put(l, " ", 1);
-    return put_format(l, fmt, args);
+        log_line_put(l, " ", 1);
+    return log_line_format(l, fmt, args);
 }
 
 /* A wrong format must not take a server down; under a sanitizer or without optimisation it is a
@@ -472,7 +198,7 @@ void log_write(enum log_level level, struct log_site *site, const char *event, c
 {
     int saved_errno = errno;
     bool is_known;
-    struct line l;
+    struct log_line l;
     uint64_t lost;
     va_list args;
 
@@ -490,7 +216,7 @@ void log_request(const char *more, const char *fmt, ...)
 {
     int saved_errno = errno;
     bool is_known;
-    struct line l;
+    struct log_line l;
     va_list args;
 
     if (LOG_LEVEL_INFO < state.min_level)
@@ -499,9 +225,9 @@ void log_request(const char *more, const char *fmt, ...)
     is_known = start_line(&l, LOG_LEVEL_INFO, "request", 0, fmt, &args);
     va_end(args);
     if (more)
-        put(&l, " ", 1);
+        log_line_put(&l, " ", 1);
     for (; more && *more; more++)
-        put(&l, (unsigned char)*more < ' ' ? "?" : more, 1);
+        log_line_put(&l, (unsigned char)*more < ' ' ? "?" : more, 1);
     send_line(&l, LOG_LEVEL_INFO);
     errno = saved_errno;
     check_format(is_known);

@@ -22,6 +22,8 @@ struct slice {
 /* slice_of - the bytes of a C string; z NULL gives the empty slice. */
 struct slice slice_of(const char *z);
 
+/* slice_eq, slice_eq_z - the same bytes. slice_starts - s begins with prefix; _ci: ASCII letters of
+ * either case. */
 bool slice_eq(struct slice a, struct slice b);
 bool slice_eq_z(struct slice a, const char *z);
 /* slice_eq_ci - ASCII case-insensitive comparison. */

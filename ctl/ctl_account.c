@@ -57,7 +57,7 @@ static const char sql_set[] =
     "UPDATE accounts SET email = COALESCE(?, email), price_multiplier = COALESCE(?, "
     "price_multiplier), note = COALESCE(?, note), group_id = COALESCE((SELECT id FROM "
     "account_groups WHERE name = ?), group_id) WHERE name = ?";
-static const char sql_status[] = "UPDATE accounts SET status = ? WHERE name = ?";
+static const char sql_status[] = "UPDATE accounts SET status = ? WHERE id = ?";
 static const char sql_account_id[] = "SELECT id FROM accounts WHERE name = ?";
 static const char sql_group_id[] = "SELECT id FROM account_groups WHERE name = ?";
 
@@ -153,33 +153,16 @@ enum ctl_exit ctl_account_set(const struct ctl_args *args)
     return result;
 }
 
-static enum ctl_exit set_status(const struct ctl_args *args, const char *status)
-{
-    struct db_value params[] = {DB_STRZ(status), DB_STRZ(args->words[0])};
-    struct ctl_sql s;
-    int64_t id = 0;
-    enum ctl_exit result = ctl_sql_open(args, &s);
-    if (result)
-        return result;
-    result = ctl_account_id(&s, args->words[0], &id);
-    if (!result)
-        result = ctl_sql_begin(&s);
-    if (!result)
-        result = ctl_sql_end(&s, ctl_sql_run(&s, sql_status, params, 2, NULL));
-    if (!result)
-        ctl_say("account %s: %s, within a second", args->words[0], status);
-    ctl_sql_close(&s);
-    return result;
-}
+static const struct ctl_status account_status = {"account", sql_account_id, sql_status, "a second"};
 
 enum ctl_exit ctl_account_enable(const struct ctl_args *args)
 {
-    return set_status(args, "active");
+    return ctl_sql_set_status(args, &account_status, "active");
 }
 
 enum ctl_exit ctl_account_disable(const struct ctl_args *args)
 {
-    return set_status(args, "disabled");
+    return ctl_sql_set_status(args, &account_status, "disabled");
 }
 
 /* ---- money ---- */

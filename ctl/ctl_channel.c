@@ -175,39 +175,21 @@ enum ctl_exit ctl_channel_key(const struct ctl_args *args)
     return result;
 }
 
-static enum ctl_exit set_status(const struct ctl_args *args, const char *status)
-{
-    struct ctl_sql s;
-    int64_t id = 0;
-    enum ctl_exit result = ctl_sql_open(args, &s);
-    if (result)
-        return result;
-    result = ctl_sql_id(&s, sql_id, DB_STRZ(args->words[0]), "channel", &id);
-    if (!result)
-        result = ctl_sql_begin(&s);
-    if (!result) {
-        struct db_value params[] = {DB_STRZ(status), DB_INT(id)};
-        result = ctl_sql_end(&s, ctl_sql_run(&s, sql_status, params, 2, NULL));
-    }
-    if (!result)
-        ctl_say("channel %s: %s, within five seconds", args->words[0], status);
-    ctl_sql_close(&s);
-    return result;
-}
+static const struct ctl_status channel_status = {"channel", sql_id, sql_status, "five seconds"};
 
 enum ctl_exit ctl_channel_enable(const struct ctl_args *args)
 {
-    return set_status(args, "enabled");
+    return ctl_sql_set_status(args, &channel_status, "enabled");
 }
 
 enum ctl_exit ctl_channel_disable(const struct ctl_args *args)
 {
-    return set_status(args, "disabled");
+    return ctl_sql_set_status(args, &channel_status, "disabled");
 }
 
 enum ctl_exit ctl_channel_drain(const struct ctl_args *args)
 {
-    return set_status(args, "draining");
+    return ctl_sql_set_status(args, &channel_status, "draining");
 }
 
 static enum ctl_exit serve(struct ctl_sql *s, int64_t channel, const char *model)

@@ -92,34 +92,17 @@ enum ctl_exit ctl_model_add(const struct ctl_args *args)
     return result;
 }
 
-static enum ctl_exit set_status(const struct ctl_args *args, const char *status)
-{
-    struct ctl_sql s;
-    int64_t id = 0;
-    enum ctl_exit result = ctl_sql_open(args, &s);
-    if (result)
-        return result;
-    result = ctl_sql_id(&s, sql_model_id, DB_STRZ(args->words[0]), "model", &id);
-    if (!result)
-        result = ctl_sql_begin(&s);
-    if (!result) {
-        struct db_value params[] = {DB_STRZ(status), DB_INT(id)};
-        result = ctl_sql_end(&s, ctl_sql_run(&s, sql_model_status, params, 2, NULL));
-    }
-    if (!result)
-        ctl_say("model %s: %s, within five seconds", args->words[0], status);
-    ctl_sql_close(&s);
-    return result;
-}
+static const struct ctl_status model_status = {"model", sql_model_id, sql_model_status,
+                                               "five seconds"};
 
 enum ctl_exit ctl_model_enable(const struct ctl_args *args)
 {
-    return set_status(args, "enabled");
+    return ctl_sql_set_status(args, &model_status, "enabled");
 }
 
 enum ctl_exit ctl_model_disable(const struct ctl_args *args)
 {
-    return set_status(args, "disabled");
+    return ctl_sql_set_status(args, &model_status, "disabled");
 }
 
 /* ---- prices ---- */

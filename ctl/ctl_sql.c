@@ -118,6 +118,27 @@ enum ctl_exit ctl_sql_end(struct ctl_sql *s, enum ctl_exit result)
     return e ? ctl_sql_fail(s, e) : CTL_OK;
 }
 
+enum ctl_exit ctl_sql_set_status(const struct ctl_args *args, const struct ctl_status *of,
+                                 const char *status)
+{
+    struct ctl_sql s;
+    int64_t id = 0;
+    enum ctl_exit result = ctl_sql_open(args, &s);
+    if (result)
+        return result;
+    result = ctl_sql_id(&s, of->sql_id, DB_STRZ(args->words[0]), of->what, &id);
+    if (!result)
+        result = ctl_sql_begin(&s);
+    if (!result) {
+        struct db_value params[] = {DB_STRZ(status), DB_INT(id)};
+        result = ctl_sql_end(&s, ctl_sql_run(&s, of->sql, params, 2, NULL));
+    }
+    if (!result)
+        ctl_say("%s %s: %s, within %s", of->what, args->words[0], status, of->within);
+    ctl_sql_close(&s);
+    return result;
+}
+
 struct db_value ctl_db_text(const struct ctl_args *args, const char *option)
 {
     const char *value = ctl_value(args, option);

@@ -46,6 +46,18 @@ enum ctl_exit ctl_sql_run(struct ctl_sql *s, const char *sql, const struct db_va
                           size_t n, uint64_t *changed);
 enum ctl_exit ctl_sql_end(struct ctl_sql *s, enum ctl_exit result);
 
+/* A row whose status commands change. */
+struct ctl_status {
+    const char *what;   /* "channel" */
+    const char *sql_id; /* its number by its name */
+    const char *sql;    /* changes it: the status, the number */
+    const char *within; /* how soon it counts: "five seconds" */
+};
+
+/* ctl_sql_set_status - the row that the first word names gets the status, and it is told. */
+enum ctl_exit ctl_sql_set_status(const struct ctl_args *args, const struct ctl_status *of,
+                                 const char *status);
+
 /* ctl_sql_fail - tells what the database answered. */
 enum ctl_exit ctl_sql_fail(const struct ctl_sql *s, enum err e);
 

@@ -107,6 +107,8 @@ struct catalog {
 };
 
 struct catalog_store;
+/* catalog_store_new - nothing is read yet; db and config must outlive it. NULL: no memory.
+ * catalog_store_free - NULL allowed; no snapshot may be in use. */
 struct catalog_store *catalog_store_new(struct db *db, const struct config *config);
 void catalog_store_free(struct catalog_store *s);
 

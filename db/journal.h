@@ -37,6 +37,7 @@ struct journal_stats {
     uint64_t commits;      /* segments committed since start */
     uint64_t takes;        /* lease takes since start */
 };
+/* journal_stats - as it stands now. Any thread; reads memory only. */
 void journal_stats(struct money *m, struct journal_stats *out);
 
 #endif

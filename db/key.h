@@ -35,6 +35,8 @@ struct key {
 };
 
 struct key_cache;
+/* key_cache_new - empty; db and config must outlive it. NULL: no memory. key_cache_free - NULL
+ * allowed; no key may be in use. */
 struct key_cache *key_cache_new(struct db *db, const struct config *config);
 void key_cache_free(struct key_cache *k);
 

@@ -31,6 +31,7 @@ ERR_CHECK enum err key_query_hash(struct db *db, const uint8_t *hash, struct key
 ERR_CHECK enum err key_query_ids(struct db_conn *c, const int64_t *ids, size_t n,
                                  struct key_object **found, size_t *found_n);
 
+/* key_object_ref - o with one more reference. */
 struct key_object *key_object_ref(struct key_object *o);
 /* key_object_unref - frees with the last reference. NULL is allowed. */
 void key_object_unref(struct key_object *o);

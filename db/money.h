@@ -35,7 +35,7 @@ void money_stop(struct money *m, int64_t timeout_ms);
 
 /* money_process_id - the ULID, for usage rows and logs. */
 const char *money_process_id(const struct money *m);
-/* money_may_admit - false once the process was expelled (its row was removed) or could not write seen_at for half of abandon_after. */
+/* money_may_admit - false once the process was expelled (its row was removed) or could not write seen_at for half of abandon_after_s. */
 bool money_may_admit(const struct money *m);
 
 /* money_row_begin - our row in processes is there and stays until money_row_done, for other rows

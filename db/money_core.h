@@ -203,6 +203,7 @@ ERR_CHECK enum err money_installation(struct money *m, char id[INSTALLATION_ID_S
 
 /* ---- lease_table: the accounts ---- */
 
+/* lease_table_init, lease_table_clear - the part of m; no thread uses it yet, or any more. */
 void lease_table_init(struct money *m);
 void lease_table_clear(struct money *m);
 /* lease_account_get - finds or makes; counts a reference. NULL: no memory. lease_account_find - NULL when there is none. lease_account_put - gives it back. */
@@ -245,6 +246,7 @@ bool lease_resync(struct money *m, const struct lease_found *found, size_t n, ui
 
 /* ---- journal ---- */
 
+/* journal_init, journal_clear - the part of m; no thread uses it yet, or any more. */
 void journal_init(struct money *m);
 void journal_clear(struct money *m);
 /* journal_hurry - seal and flush now: somebody waits for the money. */

@@ -19,6 +19,7 @@ struct segment_rows {
     int torn;       /* pieces that are no lines */
 };
 
+/* segment_rows_init - empty. segment_rows_clear - frees; it can be used again. */
 void segment_rows_init(struct segment_rows *r);
 void segment_rows_clear(struct segment_rows *r);
 /* segment_rows_add - a copy of row. ERR_MEMORY. */

@@ -14,6 +14,7 @@
 struct money;
 struct lease_account;
 
+/* slots_init, slots_clear - the part of m; no thread uses it yet, or any more. The file stays. */
 void slots_init(struct money *m);
 void slots_clear(struct money *m);
 /* slots_open - makes the file in the spool directory. ERR_IO. */

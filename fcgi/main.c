@@ -25,7 +25,7 @@
 #define EXIT_USAGE       2
 #define MALLOC_ARENAS    2                   /* more arenas hold more freed memory back */
 #define MALLOC_MMAP_FROM ((size_t)128 << 10) /* bodies go back to the system at once */
-#define STOP_GRACE_MS    2000 /* for streams that drain_timeout cut: time to settle */
+#define STOP_GRACE_MS    2000 /* for streams that drain_timeout_ms cut: time to settle */
 #define STOP_FLUSH_MS    5000
 
 enum command { COMMAND_SERVE, COMMAND_CHECK, COMMAND_DONE };
@@ -171,7 +171,7 @@ static enum err app_fill(struct app *app, const struct config *config, atomic_bo
     return ERR_OK;
 }
 
-/* Streams that outlived drain_timeout are told to end, and settle. */
+/* Streams that outlived drain_timeout_ms are told to end, and settle. */
 static void stop_streams(atomic_bool *is_stopping)
 {
     atomic_store(is_stopping, true);
@@ -182,7 +182,7 @@ static void stop_streams(atomic_bool *is_stopping)
 static enum err serve(const struct options *options, const struct config *config, bool is_fastcgi)
 {
     static atomic_bool is_stopping;
-    static struct app app; /* outlives workers that drain_timeout has cut */
+    static struct app app; /* outlives workers that drain_timeout_ms has cut */
     static struct router router;
     enum err e = app_fill(&app, config, &is_stopping, is_fastcgi);
     if (e != ERR_OK)

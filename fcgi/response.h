@@ -36,7 +36,7 @@ int64_t response_retry_after_s(const struct request *req);
 
 /* response_is_committed - the head is out; status and headers cannot change any more. */
 bool response_is_committed(const struct request *req);
-/* response_status_sent, response_bytes_sent - for the log. */
+/* response_status_get, response_bytes_sent - for the log. */
 int response_status_get(const struct request *req);
 int64_t response_bytes_sent(const struct request *req);
 

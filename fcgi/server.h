@@ -24,7 +24,7 @@ bool server_is_fastcgi(void);
 /* server_prepare - signal masks and handlers; before any thread is started. ERR_IO. */
 ERR_CHECK enum err server_prepare(const struct server_options *o);
 /* server_run - serves until told to stop (FastCGI) or one request (CGI). ERR_OK after a clean drain: no worker is left; ERR_BUSY when
- * drain_timeout cut streams: workers still run, the caller must end the process without freeing what they use. ERR_IO, ERR_MEMORY: it
+ * drain_timeout_ms cut streams: workers still run, the caller must end the process without freeing what they use. ERR_IO, ERR_MEMORY: it
  * could not start. In CGI mode stdout is closed on return, so that the client has its answer while the caller flushes. */
 ERR_CHECK enum err server_run(const struct server_options *o);
 

@@ -29,7 +29,7 @@ struct app {
     struct load_table *loads;
     struct throttle *redeem_failures; /* by account */
     struct upkeep *upkeep;            /* NULL in CGI mode */
-    atomic_bool *is_stopping;         /* drain_timeout is over: running exchanges end now */
+    atomic_bool *is_stopping;         /* drain_timeout_ms is over: running exchanges end now */
 };
 
 struct request;

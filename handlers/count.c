@@ -93,7 +93,8 @@ void count_contents(struct request *req)
         answer_estimate(req, read.model, &read.in, "totalTokens");
         return;
     }
-    spec.path = arena_printf(req->arena, "/models/%s:countTokens", route->upstream_name);
+    read.in.verb = "countTokens";
+    spec.path = format_gemini.path(req->arena, route->upstream_name, &read.in);
     if (spec.path == NULL)
         request_fail(req, ERR_MEMORY, NULL, NULL);
     else

@@ -4,11 +4,9 @@
 #include "upstream/members.h"
 #include "upstream/splice.h"
 
-#include <inttypes.h>
 #include <string.h>
 
-#define EDITS_OWN      3 /* output limit, messages, model */
-#define MODEL_TEXT_MAX ((size_t)4096)
+#define EDITS_OWN 3 /* output limit, messages, model */
 
 /* The members that we read. Those we bill or route on may not occur twice: the provider might take
  * the other one. */
@@ -215,56 +213,18 @@ static enum err remove_foreign(struct splicer *s, const struct format_request *r
 
 /* ---- the request as it goes out ---- */
 
-/* name as a JSON string in the arena; p NULL when memory is out. */
-static struct slice quote(struct arena *a, const char *name)
-{
-    struct slice quoted = {NULL, 0};
-    struct buf b;
-
-    buf_init(&b, MODEL_TEXT_MAX);
-    if (!jscan_escape(&b, slice_of(name))) {
-        quoted.p = arena_copy(a, buf_slice(&b));
-        quoted.n = quoted.p ? b.n : 0;
-    }
-    buf_clear(&b);
-    return quoted;
-}
-
-static enum err inject(struct splicer *s, const struct format_request *r,
-                       const struct format_target *t, struct arena *a)
-{
-    char *number;
-
-    if (t->output_max_inject < 0 || r->output_max >= 0)
-        return ERR_OK;
-    number = arena_printf(a, "%" PRId64, t->output_max_inject);
-    return number ? splicer_set(s, "max_tokens", slice_of(number)) : ERR_MEMORY;
-}
-
 static enum err write_request(const struct format_request *r, const struct format_target *t,
                               struct arena *a, struct splice *out)
 {
     struct splicer s;
     enum err e;
-    size_t i;
 
     e = splicer_init(&s, a, r->body, r->members, r->members_n, t->edits_n + EDITS_OWN);
     if (!e)
-        e = inject(&s, r, t, a);
+        e = splicer_inject_output_max(&s, "max_tokens", r, t);
     if (!e)
         e = remove_foreign(&s, r, a);
-    for (i = 0; i < t->edits_n && !e; i++)
-        e = splicer_edit(&s, &t->edits[i]);
-    if (e)
-        return e;
-    if (!slice_eq_z(r->model, t->upstream_model)) {
-        struct slice model = quote(a, t->upstream_model);
-
-        if (!model.p)
-            return ERR_MEMORY;
-        splicer_replace(&s, "model", model);
-    }
-    return splicer_finish(&s, out);
+    return e ? e : splicer_finish_target(&s, r, t, out);
 }
 
 static const char *auth_header(struct arena *a, const char *secret)

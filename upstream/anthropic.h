@@ -24,6 +24,7 @@ const char *anthropic_error_prefix(enum err e, const char *text);
 /* anthropic_is_context_error - a provider's text says that the input is too long. */
 bool anthropic_is_context_error(struct slice text);
 
+/* anthropic_write_stream_error - as in struct format. */
 enum err anthropic_write_stream_error(const struct reader *r, struct buf *b, enum err e,
                                       const char *text, const char *request_id);
 
@@ -51,6 +52,7 @@ struct anthropic_usage {
     char tier[25];
 };
 
+/* anthropic_usage_init - nothing was told. */
 void anthropic_usage_init(struct anthropic_usage *u);
 /* anthropic_usage_merge - takes the members of v that are told; v: any validated value, raw.p NULL
  * allowed. is_final: v stands at the end of the answer. */

@@ -1,21 +1,13 @@
 #include "upstream/anthropic_encode.h"
 
+#include "upstream/tool_index.h"
+
 #define NO_PARAMETERS "{\"type\":\"object\",\"properties\":{}}"
 #define WEB_SEARCH    "{\"type\":\"web_search_20250305\",\"name\":\"web_search\"}"
 #define CUSTOM_PARAMETERS                                                                          \
     "{\"type\":\"object\",\"properties\":{\"input\":{\"type\":\"string\"}},"                       \
     "\"required\":[\"input\"]}"
 #define ANSWER_DESCRIPTION "Gives the final answer. Call this when you are ready to answer."
-
-static bool is_in_subset(const struct canon *c, struct slice name)
-{
-    size_t i;
-
-    for (i = 0; i < c->choice_names_n; i++)
-        if (slice_eq(c->choice_names[i], name))
-            return true;
-    return false;
-}
 
 /* A tool that a provider runs: its own, a twin of the search, or none. */
 static enum err choose_hosted(struct anthropic_encode *r, const struct tool *t, bool *is_sent)
@@ -55,7 +47,7 @@ enum err anthropic_choose_tools(struct anthropic_encode *r)
         if (t->kind == TOOL_HOSTED)
             e = choose_hosted(r, t, &r->is_sent[i]);
         else
-            r->is_sent[i] = c->choice != CHOICE_SUBSET || is_in_subset(c, t->name);
+            r->is_sent[i] = c->choice != CHOICE_SUBSET || tool_index_is_allowed(c, t->name);
         if (e)
             return e;
         r->sent_n += r->is_sent[i];

@@ -1,35 +1,10 @@
 #include "upstream/anthropic.h"
 
-#include "base/log.h"
-
-#include <inttypes.h>
+#include "upstream/usage_read.h"
 
 void anthropic_usage_init(struct anthropic_usage *u)
 {
     *u = (struct anthropic_usage){-1, -1, -1, -1, -1, -1, -1, {0}, false, ""};
-}
-
-/* A count of tokens, kept within reason; null leaves *out. */
-static void read_count(struct jvalue v, int64_t *out)
-{
-    int64_t n = 0;
-    enum err e = jscan_i64(v, &n);
-
-    if (e && e != ERR_RANGE)
-        return;
-    if (e || n < 0 || n > COUNT_MAX) {
-        log_warn("usage_out_of_range", "value=%.*s", SLICE_FMT(v.raw));
-        n = v.raw.p[0] == '-' ? 0 : COUNT_MAX;
-    }
-    *out = n;
-}
-
-static void read_member(struct jvalue object, const char *name, int64_t *out)
-{
-    struct jvalue v;
-
-    if (!jscan_find(object, name, &v))
-        read_count(v, out);
 }
 
 static void copy_word(struct jvalue v, char *dst, size_t size)
@@ -50,19 +25,19 @@ static bool read_counts(struct anthropic_usage *u, struct jvalue object, struct 
         return false;
     while (!jscan_next_member(&s, &m)) {
         if (jscan_key_is(&m, "input_tokens")) {
-            read_count(m.value, &u->input);
+            usage_read_count(m.value, &u->input);
         } else if (jscan_key_is(&m, "cache_read_input_tokens")) {
-            read_count(m.value, &u->read);
+            usage_read_count(m.value, &u->read);
         } else if (jscan_key_is(&m, "cache_creation_input_tokens")) {
-            read_count(m.value, &u->created);
+            usage_read_count(m.value, &u->created);
         } else if (jscan_key_is(&m, "cache_creation")) {
-            read_member(m.value, "ephemeral_5m_input_tokens", &u->created_5m);
-            read_member(m.value, "ephemeral_1h_input_tokens", &u->created_1h);
+            usage_read_member(m.value, "ephemeral_5m_input_tokens", &u->created_5m);
+            usage_read_member(m.value, "ephemeral_1h_input_tokens", &u->created_1h);
         } else if (jscan_key_is(&m, "output_tokens")) {
             has_output = m.value.kind == JSCAN_NUMBER;
-            read_count(m.value, &u->output);
+            usage_read_count(m.value, &u->output);
         } else if (jscan_key_is(&m, "output_tokens_details")) {
-            read_member(m.value, "thinking_tokens", &u->think);
+            usage_read_member(m.value, "thinking_tokens", &u->think);
         } else if (jscan_key_is(&m, "service_tier")) {
             copy_word(m.value, u->tier, sizeof(u->tier));
         } else if (jscan_key_is(&m, "iterations")) {
@@ -72,14 +47,11 @@ static bool read_counts(struct anthropic_usage *u, struct jvalue object, struct 
     return has_output;
 }
 
-static int64_t at_least_0(int64_t n)
-{
-    return n > 0 ? n : 0;
-}
-
 static int64_t sum(int64_t a, int64_t b)
 {
-    return at_least_0(a) + at_least_0(b) > COUNT_MAX ? COUNT_MAX : at_least_0(a) + at_least_0(b);
+    return usage_at_least_0(a) + usage_at_least_0(b) > COUNT_MAX
+               ? COUNT_MAX
+               : usage_at_least_0(a) + usage_at_least_0(b);
 }
 
 /* With rounds of sampling (compaction, fallbacks) the numbers at the top are only those of the last
@@ -107,7 +79,7 @@ static void read_rounds(struct anthropic_usage *u, struct jvalue rounds)
         total.output = sum(total.output, one.output);
         total.think = sum(total.think, one.think);
     }
-    if (n == 0 || total.output < at_least_0(u->output))
+    if (n == 0 || total.output < usage_at_least_0(u->output))
         return; /* not the rounds that we know */
     u->input = total.input;
     u->read = total.read;
@@ -115,7 +87,7 @@ static void read_rounds(struct anthropic_usage *u, struct jvalue rounds)
     u->created_5m = total.created_5m;
     u->created_1h = total.created_1h;
     u->output = total.output;
-    u->think = total.think > at_least_0(u->think) ? total.think : u->think;
+    u->think = total.think > usage_at_least_0(u->think) ? total.think : u->think;
 }
 
 void anthropic_usage_merge(struct anthropic_usage *u, struct jvalue v, bool is_final)
@@ -135,15 +107,15 @@ void anthropic_usage_merge(struct anthropic_usage *u, struct jvalue v, bool is_f
 bool anthropic_usage_counts(const struct anthropic_usage *u, struct counts *out)
 {
     struct counts c = {.is_known = true};
-    int64_t created = at_least_0(u->created), seen = text_size_tokens(&u->seen);
+    int64_t created = usage_at_least_0(u->created), seen = text_size_tokens(&u->seen);
 
-    c.in_fresh = at_least_0(u->input);
-    c.in_read = at_least_0(u->read);
-    c.in_write_1h = at_least_0(u->created_1h);
-    c.in_write = at_least_0(u->created_5m);
+    c.in_fresh = usage_at_least_0(u->input);
+    c.in_read = usage_at_least_0(u->read);
+    c.in_write_1h = usage_at_least_0(u->created_1h);
+    c.in_write = usage_at_least_0(u->created_5m);
     if (c.in_write + c.in_write_1h < created)
         c.in_write = created - c.in_write_1h; /* not told apart: the shorter time */
-    c.out_all = at_least_0(u->output);
+    c.out_all = usage_at_least_0(u->output);
     if (!u->is_final) {
         /* Many servers tell 0 at first; an answer that is cut must not be free. */
         if (c.in_fresh + c.in_read + c.in_write + c.in_write_1h == 0)
@@ -151,7 +123,7 @@ bool anthropic_usage_counts(const struct anthropic_usage *u, struct counts *out)
         c.out_all = c.out_all > seen ? c.out_all : seen;
         c.is_estimated = true;
     }
-    c.out_think = u->think < c.out_all ? at_least_0(u->think) : c.out_all;
+    c.out_think = u->think < c.out_all ? usage_at_least_0(u->think) : c.out_all;
     *out = c;
     return true;
 }

@@ -6,7 +6,7 @@
  * provider has named that time it is closed afterwards. The clock is the caller's. Any thread; never
  * blocks.
  *
- *            failures in a row, or the share of them      open_until is over: one request
+ *            failures in a row, or the share of them      that time is over: one request
  *   closed --------------------------------------> open ---------------------------------> half open
  *      ^                                            ^                                        |    |
  *      |                                            '-------- failed: twice as long ---------'    |

@@ -2,6 +2,7 @@
 
 #include "upstream/capability.h"
 #include "upstream/format.h"
+#include "upstream/tool_index.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -79,6 +80,7 @@ void canon_init(struct canon *c, struct arena *a, enum vendor vendor, const char
         .parallel = -1,
         .think = {.budget = -1, .show = -1},
         .format = {.strict = -1           },
+        .tool_index = tool_index_new(a),
     };
 }
 

@@ -93,6 +93,7 @@ struct tool {
     const char *at;
     struct slice name;
     struct slice space;       /* the namespace that name begins with (Responses); p NULL: none */
+    struct slice bare;        /* with a namespace: the name in it */
     struct slice description; /* p NULL: none */
     struct slice schema;      /* raw JSON object; p NULL: none */
     struct slice grammar;     /* raw JSON `format` of a custom tool; p NULL: free text */
@@ -209,6 +210,7 @@ struct canon {
     size_t turns_n, turns_max;
     struct tool *tools;
     size_t tools_n, tools_max;
+    struct tool_index *tool_index; /* of tools and choice_names; NULL: memory was out */
     enum tool_choice choice;
     struct slice choice_name;   /* CHOICE_ONE */
     struct slice *choice_names; /* CHOICE_SUBSET */
@@ -228,8 +230,8 @@ struct canon {
 void canon_init(struct canon *c, struct arena *a, enum vendor vendor, const char *const *fields);
 
 /* The builders: a zeroed item at the end of its list; NULL when memory is out or the list is full.
- * A pointer is valid until the next item of the same list. canon_add_part takes a turn, part_add
- * a result. */
+ * A pointer is valid until the next item of the same list. turn_add_part takes a turn,
+ * part_add_part a result. */
 struct turn *canon_add_turn(struct canon *c, enum canon_role role, const char *at);
 struct part *turn_add_part(struct canon *c, struct turn *t, enum part_kind kind, const char *at);
 

@@ -40,6 +40,7 @@ void text_size_add(struct text_size *t, struct slice text);
  * counts as the character that it stands for. */
 void text_size_add_escaped(struct text_size *t, struct slice raw);
 
+/* text_size_tokens - the estimate. */
 int64_t text_size_tokens(const struct text_size *t);
 
 #endif

@@ -68,7 +68,8 @@ struct event_gate {
 bool event_gate_pass(struct event_gate *g, const struct event *e);
 
 /* A decoder: one provider format's answer as events. The functions of its format are in struct
- * format. Zeroed but for the first four members by decoder_init. One answer; one thread. */
+ * format. The first four members are set and the rest is zero before its
+ * decode_begin. One answer; one thread. */
 struct decoder {
     const struct format *format;
     struct arena *arena;

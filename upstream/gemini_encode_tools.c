@@ -1,5 +1,7 @@
 #include "upstream/gemini.h"
 
+#include "upstream/tool_index.h"
+
 #include <string.h>
 
 #define INPUT_SCHEMA                                                                               \
@@ -149,16 +151,6 @@ static const char *mode_of(const struct canon *c)
     }
 }
 
-static bool is_declared(const struct canon *c, struct slice name)
-{
-    size_t i;
-
-    for (i = 0; i < c->tools_n; i++)
-        if (is_function(&c->tools[i]) && slice_eq(c->tools[i].name, name))
-            return true;
-    return false;
-}
-
 static enum err write_allowed(struct canon *c, struct plan *p, struct jwrite *w)
 {
     const struct slice *names = c->choice == CHOICE_ONE ? &c->choice_name : c->choice_names;
@@ -171,7 +163,7 @@ static enum err write_allowed(struct canon *c, struct plan *p, struct jwrite *w)
     for (i = 0; i < n; i++) {
         struct slice safe;
 
-        if (!is_declared(c, names[i]))
+        if (!tool_index_find(c, TOOLS_CALLABLE, names[i]))
             return plan_fault(p, canon_field(c, FIELD_TOOL_CHOICE), "there is no tool %.*s",
                               SLICE_FMT(names[i]));
         safe = tool_names_safe(&p->names, names[i]);

@@ -1,6 +1,7 @@
 #include "upstream/gemini.h"
 
 #include "base/log.h"
+#include "upstream/usage_read.h"
 
 #include <inttypes.h>
 
@@ -9,19 +10,13 @@ struct usage {
     int64_t prompt, cached, candidates, thoughts, tool, total;
 };
 
-/* A count of tokens, kept within reason. */
+/* Gemini spells numbers as strings, too. */
 static void read_count(struct jvalue v, int64_t *out)
 {
     int64_t n = 0;
     enum err e = gemini_i64(v, &n);
 
-    if (e && e != ERR_RANGE)
-        return;
-    if (e || n < 0 || n > COUNT_MAX) {
-        log_warn("usage_out_of_range", "value=%.*s", SLICE_FMT(v.raw));
-        n = v.raw.p[0] == '-' ? 0 : COUNT_MAX;
-    }
-    *out = n;
+    usage_count(e, n, v, out);
 }
 
 static struct usage read_members(struct jvalue object)
@@ -46,11 +41,6 @@ static struct usage read_members(struct jvalue object)
     return u;
 }
 
-static int64_t at_least_0(int64_t n)
-{
-    return n > 0 ? n : 0;
-}
-
 bool gemini_read_usage(struct jvalue v, struct counts *out, bool *has_output)
 {
     struct counts c = {.is_known = true};
@@ -63,17 +53,16 @@ bool gemini_read_usage(struct jvalue v, struct counts *out, bool *has_output)
     if (u.prompt < 0 && u.candidates < 0 && u.total < 0)
         return false;
     *has_output = u.candidates >= 0 || u.thoughts >= 0;
-    c.out_think = at_least_0(u.thoughts);
-    c.out_all = at_least_0(u.candidates) + c.out_think;
+    c.out_think = usage_at_least_0(u.thoughts);
+    c.out_all = usage_at_least_0(u.candidates) + c.out_think;
     if (u.prompt < 0)
-        u.prompt = at_least_0(u.total - c.out_all - at_least_0(u.tool));
-    c.in_read = at_least_0(u.cached);
+        u.prompt = usage_at_least_0(u.total - c.out_all - usage_at_least_0(u.tool));
+    c.in_read = usage_at_least_0(u.cached);
     if (c.in_read > u.prompt)
-        log_warn("usage_cache_above_prompt", "prompt=%" PRId64 " read=%" PRId64, u.prompt,
-                 c.in_read);
-    c.in_fresh = at_least_0(u.prompt - c.in_read) + at_least_0(u.tool);
+        log_warn("usage_cache_above_input", "input=%" PRId64 " read=%" PRId64, u.prompt, c.in_read);
+    c.in_fresh = usage_at_least_0(u.prompt - c.in_read) + usage_at_least_0(u.tool);
     /* What the total has beyond its parts is output that was not told apart. */
-    input = u.prompt + at_least_0(u.tool);
+    input = u.prompt + usage_at_least_0(u.tool);
     rest = u.total - input - c.out_all;
     if (u.total >= 0 && rest != 0)
         log_warn("usage_total", "input=%" PRId64 " output=%" PRId64 " total=%" PRId64, input,

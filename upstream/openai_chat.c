@@ -4,12 +4,10 @@
 #include "upstream/members.h"
 #include "upstream/splice.h"
 
-#include <inttypes.h>
 #include <string.h>
 
-#define CHOICES_MAX    128
-#define EDITS_OWN      3 /* output limit, usage chunk, model */
-#define MODEL_TEXT_MAX ((size_t)4096)
+#define CHOICES_MAX 128
+#define EDITS_OWN   3 /* output limit, usage chunk, model */
 
 /* The members that we read. Those we bill or route on may not occur twice: the provider might take
  * the other one. */
@@ -196,60 +194,18 @@ static enum err merge_stream_options(struct splicer *s, struct arena *a)
     return e ? e : splicer_set(s, "stream_options", merged);
 }
 
-/* name as a JSON string in the arena; p NULL when memory is out. */
-static struct slice quote(struct arena *a, const char *name)
-{
-    struct slice quoted = {NULL, 0};
-    struct buf b;
-
-    buf_init(&b, MODEL_TEXT_MAX);
-    if (!jscan_escape(&b, slice_of(name))) {
-        quoted.p = arena_copy(a, buf_slice(&b));
-        quoted.n = quoted.p ? b.n : 0;
-    }
-    buf_clear(&b);
-    return quoted;
-}
-
-static enum err inject(struct splicer *s, const struct format_request *r,
-                       const struct format_target *t, struct arena *a)
-{
-    enum err e = ERR_OK;
-    char *number;
-
-    if (t->output_max_inject >= 0 && r->output_max < 0) {
-        number = arena_printf(a, "%" PRId64, t->output_max_inject);
-        if (!number)
-            return ERR_MEMORY;
-        e = splicer_set(s, "max_tokens", slice_of(number));
-    }
-    if (!e && r->is_stream && !r->wants_usage)
-        e = merge_stream_options(s, a);
-    return e;
-}
-
 static enum err write_request(const struct format_request *r, const struct format_target *t,
                               struct arena *a, struct splice *out)
 {
     struct splicer s;
     enum err e;
-    size_t i;
 
     e = splicer_init(&s, a, r->body, r->members, r->members_n, t->edits_n + EDITS_OWN);
     if (!e)
-        e = inject(&s, r, t, a);
-    for (i = 0; i < t->edits_n && !e; i++)
-        e = splicer_edit(&s, &t->edits[i]);
-    if (e)
-        return e;
-    if (!slice_eq_z(r->model, t->upstream_model)) {
-        struct slice model = quote(a, t->upstream_model);
-
-        if (!model.p)
-            return ERR_MEMORY;
-        splicer_replace(&s, "model", model);
-    }
-    return splicer_finish(&s, out);
+        e = splicer_inject_output_max(&s, "max_tokens", r, t);
+    if (!e && r->is_stream && !r->wants_usage)
+        e = merge_stream_options(&s, a);
+    return e ? e : splicer_finish_target(&s, r, t, out);
 }
 
 const char *chat_auth_header(struct arena *a, const char *secret)

@@ -1,6 +1,7 @@
 #include "upstream/openai_chat_decode.h"
 
 #include "upstream/pick.h"
+#include "upstream/tool_index.h"
 
 #define LEGACY_PATH "functions["
 
@@ -145,13 +146,7 @@ enum err chat_decode_web_search(struct chat_decode *d, struct jvalue options)
 
 static bool is_declared(const struct canon *c, struct slice name)
 {
-    size_t i;
-
-    for (i = 0; i < c->tools_n; i++)
-        if (slice_eq(c->tools[i].name, name) ||
-            (c->tools[i].kind == TOOL_HOSTED && slice_eq(c->tools[i].hosted, name)))
-            return true;
-    return false;
+    return tool_index_find(c, TOOLS_ALL, name) || tool_index_find(c, TOOLS_HOSTED, name);
 }
 
 /* The name of {type: "function", function: {name}}, of {type: "custom", custom: {name}}, of the same

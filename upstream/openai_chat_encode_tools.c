@@ -2,6 +2,7 @@
 
 #include "upstream/capability.h"
 #include "upstream/pick.h"
+#include "upstream/tool_index.h"
 
 #define NO_HOSTED "the hosted tool `%.*s` is not there for this model"
 #define EMULATED_SCHEMA                                                                            \
@@ -22,22 +23,13 @@ static bool is_chosen(const struct canon *c, const struct tool *t)
             (t->kind == TOOL_HOSTED && slice_eq(c->choice_name, t->hosted)));
 }
 
-static bool is_in_subset(const struct canon *c, const struct tool *t)
-{
-    size_t i;
-
-    for (i = 0; i < c->choice_names_n; i++)
-        if (slice_eq(c->choice_names[i], t->name))
-            return true;
-    return false;
-}
-
 /* A provider that does not know allowed_tools gets the allowed ones only. */
 static bool is_sent(const struct chat_encode *x, const struct tool *t)
 {
     if (t->kind == TOOL_HOSTED)
         return false;
-    return x->canon->choice != CHOICE_SUBSET || x->is_openai || is_in_subset(x->canon, t);
+    return x->canon->choice != CHOICE_SUBSET || x->is_openai ||
+           tool_index_is_allowed(x->canon, t->name);
 }
 
 static enum err check_tools(struct chat_encode *x, size_t *sent_n)
@@ -172,13 +164,7 @@ static enum err write_tool(struct chat_encode *x, const struct tool *t)
 
 static bool is_custom(const struct chat_encode *x, struct slice own)
 {
-    const struct canon *c = x->canon;
-    size_t i;
-
-    for (i = 0; i < c->tools_n; i++)
-        if (c->tools[i].kind == TOOL_CUSTOM && slice_eq(c->tools[i].name, own))
-            return x->capability->has_custom_tools;
-    return false;
+    return x->capability->has_custom_tools && tool_index_find(x->canon, TOOLS_FREE, own);
 }
 
 /* {type: "function", function: {name}} */
@@ -212,7 +198,7 @@ static enum err write_subset(struct chat_encode *x)
     jwrite_key_z(w, "mode", c->choice_is_any ? "required" : "auto");
     jwrite_key_array(w, "tools");
     for (i = 0; i < c->tools_n && !e; i++)
-        if (c->tools[i].kind != TOOL_HOSTED && is_in_subset(c, &c->tools[i]))
+        if (c->tools[i].kind != TOOL_HOSTED && tool_index_is_allowed(c, c->tools[i].name))
             e = write_named(x, c->tools[i].name);
     jwrite_array_end(w);
     jwrite_object_end(w);

@@ -4,11 +4,9 @@
 #include "upstream/members.h"
 #include "upstream/splice.h"
 
-#include <inttypes.h>
 #include <string.h>
 
-#define EDITS_OWN      3 /* output limit, input, model */
-#define MODEL_TEXT_MAX ((size_t)4096)
+#define EDITS_OWN 3 /* output limit, input, model */
 
 /* The members that we read. Those we bill or route on may not occur twice: the provider might take
  * the other one. */
@@ -156,32 +154,6 @@ bool responses_is_stored(const struct format_request *in)
     return own->is_stored;
 }
 
-/* name as a JSON string in the arena; p NULL when memory is out. */
-static struct slice quote(struct arena *a, const char *name)
-{
-    struct slice quoted = {NULL, 0};
-    struct buf b;
-
-    buf_init(&b, MODEL_TEXT_MAX);
-    if (!jscan_escape(&b, slice_of(name))) {
-        quoted.p = arena_copy(a, buf_slice(&b));
-        quoted.n = quoted.p ? b.n : 0;
-    }
-    buf_clear(&b);
-    return quoted;
-}
-
-static enum err inject_output_max(struct splicer *s, const struct format_request *r,
-                                  const struct format_target *t, struct arena *a)
-{
-    char *number;
-
-    if (t->output_max_inject < 0 || r->output_max >= 0 || r->verb)
-        return ERR_OK; /* other calls have no such member */
-    number = arena_printf(a, "%" PRId64, t->output_max_inject);
-    return number ? splicer_set(s, "max_output_tokens", slice_of(number)) : ERR_MEMORY;
-}
-
 static void clear_buf(void *buf)
 {
     buf_clear(buf);
@@ -215,25 +187,13 @@ static enum err write_request(const struct format_request *r, const struct forma
 {
     struct splicer s;
     enum err e;
-    size_t i;
 
     e = splicer_init(&s, a, r->body, r->members, r->members_n, t->edits_n + EDITS_OWN);
-    if (!e)
-        e = inject_output_max(&s, r, t, a);
+    if (!e && !r->verb) /* other calls have no such member */
+        e = splicer_inject_output_max(&s, "max_output_tokens", r, t);
     if (!e)
         e = strip_envelopes(&s, r, a);
-    for (i = 0; i < t->edits_n && !e; i++)
-        e = splicer_edit(&s, &t->edits[i]);
-    if (e)
-        return e;
-    if (!slice_eq_z(r->model, t->upstream_model)) {
-        struct slice model = quote(a, t->upstream_model);
-
-        if (!model.p)
-            return ERR_MEMORY;
-        splicer_replace(&s, "model", model);
-    }
-    return splicer_finish(&s, out);
+    return e ? e : splicer_finish_target(&s, r, t, out);
 }
 
 static const char *auth_header(struct arena *a, const char *secret)

@@ -1,5 +1,7 @@
 #include "upstream/responses.h"
 
+#include "upstream/tool_index.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -30,25 +32,19 @@ struct slice responses_join_name(struct arena *a, struct slice space, struct sli
 static enum err place_tool(struct responses_decode *d, enum tool_kind kind, const char *at,
                            struct slice space, struct slice name, struct tool **out)
 {
-    struct canon *c = d->c;
-    size_t i;
+    const size_t head = space.n ? space.n + strlen(RESPONSES_NAMESPACE_MARK) : 0;
+    struct tool *t = tool_index_find(d->c, TOOLS_CALLABLE, name);
 
-    for (i = 0; i < c->tools_n; i++) {
-        struct tool *t = &c->tools[i];
-
-        if (t->kind == TOOL_HOSTED || !slice_eq(t->name, name))
-            continue;
-        if (t->space.n != space.n)
-            return fail(d, at, "another tool has the same name with its namespace before it");
-        *t = (struct tool){.kind = kind, .at = at, .strict = -1, .name = name, .space = space};
-        *out = t;
-        return ERR_OK;
-    }
-    *out = canon_add_tool(c, kind, at);
-    if (!*out)
+    if (t && t->space.n != space.n)
+        return fail(d, at, "another tool has the same name with its namespace before it");
+    if (!t)
+        t = canon_add_tool(d->c, kind, at);
+    if (!t)
         return ERR_MEMORY;
-    (*out)->name = name;
-    (*out)->space = space;
+    *t = (struct tool){.kind = kind, .at = at, .strict = -1, .name = name, .space = space};
+    if (space.n)
+        t->bare = (struct slice){name.p + head, name.n - head};
+    *out = t;
     return ERR_OK;
 }
 
@@ -198,9 +194,8 @@ enum err responses_decode_tools(struct responses_decode *d, struct jvalue tools,
 static enum err choice_name(struct responses_decode *d, struct jvalue object, const char *path,
                             struct slice *out)
 {
-    const size_t mark_n = strlen(RESPONSES_NAMESPACE_MARK);
+    const struct tool *t;
     struct slice name, space;
-    size_t i;
     enum err e;
 
     e = responses_member_text(d, object, "name", path, false, &name);
@@ -211,20 +206,13 @@ static enum err choice_name(struct responses_decode *d, struct jvalue object, co
     *out = responses_join_name(d->c->arena, space, name);
     if (name.n && out->n == 0)
         return ERR_MEMORY;
-    for (i = 0; i < d->c->tools_n; i++)
-        if (slice_eq(d->c->tools[i].name, *out))
-            return ERR_OK;
-    for (i = 0; i < d->c->tools_n; i++) {
-        struct slice own = d->c->tools[i].name;
-        size_t head = d->c->tools[i].space.n + mark_n;
-
-        if (d->c->tools[i].space.n && own.n > head &&
-            slice_eq((struct slice){own.p + head, own.n - head}, name)) {
-            *out = own;
-            return ERR_OK;
-        }
-    }
-    return fail(d, path, "no such tool in tools");
+    if (tool_index_find(d->c, TOOLS_ALL, *out))
+        return ERR_OK;
+    t = tool_index_find(d->c, TOOLS_BARE, name);
+    if (!t)
+        return fail(d, path, "no such tool in tools");
+    *out = t->name;
+    return ERR_OK;
 }
 
 static bool is_callable(struct slice type)

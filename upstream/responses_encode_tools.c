@@ -1,5 +1,6 @@
 #include "upstream/responses.h"
 
+#include "upstream/tool_index.h"
 #include "upstream/translate.h"
 
 struct tools {
@@ -150,26 +151,18 @@ static enum err write_tool(struct tools *x, const struct tool *t)
 
 static bool is_custom(const struct tools *x, struct slice own)
 {
-    size_t i;
+    const struct tool *t = tool_index_find(x->c, TOOLS_ALL, own);
 
-    for (i = 0; i < x->c->tools_n; i++)
-        if (slice_eq(x->c->tools[i].name, own))
-            return x->c->tools[i].kind == TOOL_CUSTOM && responses_sends_custom(x->p);
-    return false;
+    return t && t->kind == TOOL_CUSTOM && responses_sends_custom(x->p);
 }
 
 /* {type, name}. A search of another vendor is named by its type. */
 static enum err write_chosen(struct tools *x, struct slice own)
 {
-    size_t i;
     enum err e = ERR_OK;
 
     jwrite_object(x->w);
-    for (i = 0; i < x->c->tools_n; i++)
-        if (x->c->tools[i].kind == TOOL_HOSTED && x->c->tools[i].is_web_search &&
-            slice_eq(x->c->tools[i].name, own))
-            break;
-    if (i < x->c->tools_n) {
+    if (tool_index_find(x->c, TOOLS_SEARCH, own)) {
         jwrite_key_z(x->w, "type", "web_search");
     } else {
         jwrite_key_z(x->w, "type", is_custom(x, own) ? "custom" : "function");

@@ -40,6 +40,7 @@ struct responses_items {
     bool has_call, has_refusal;
 };
 
+/* responses_items_init - no item was seen; scratch is set by the caller. */
 void responses_items_init(struct responses_items *x);
 
 /* responses_items_added, _delta, _done - one event about the item at output_index `index`; item: a

@@ -1,5 +1,7 @@
 #include "upstream/responses_open.h"
 
+#include "upstream/tool_index.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -254,12 +256,9 @@ enum err responses_open_item(struct encoder *e, enum open_item item)
 /* The namespace that the client declared a tool in; p NULL: none. */
 static struct slice namespace_of(const struct canon *c, struct slice name)
 {
-    size_t i;
+    const struct tool *t = tool_index_find(c, TOOLS_CALLABLE, name);
 
-    for (i = 0; i < c->tools_n; i++)
-        if (c->tools[i].space.n && slice_eq(c->tools[i].name, name))
-            return c->tools[i].space;
-    return (struct slice){NULL, 0};
+    return t ? t->space : (struct slice){NULL, 0};
 }
 
 enum err responses_open_call(struct encoder *e, struct slice id, struct slice name, bool is_custom)

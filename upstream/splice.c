@@ -3,10 +3,11 @@
 #include "base/buf.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <string.h>
 
 #define PARTS_PER_TOUCHED 5 /* the text before it, key, colon, value, and what it cuts off behind */
-#define KEY_BYTES_MAX     4096
+#define QUOTED_BYTES_MAX  4097 /* a key or a model's name, with its quotes and a comma */
 
 struct splice_item {
     const struct jmember *old; /* NULL: added */
@@ -158,7 +159,7 @@ static struct slice quote(struct arena *a, const char *name)
     struct slice quoted = {NULL, 0};
     struct buf b;
 
-    buf_init(&b, KEY_BYTES_MAX);
+    buf_init(&b, QUOTED_BYTES_MAX);
     if (!buf_append(&b, ",", 1) && !jscan_escape(&b, slice_of(name))) {
         quoted.p = arena_copy(a, buf_slice(&b));
         quoted.n = quoted.p ? b.n : 0;
@@ -239,6 +240,37 @@ enum err splicer_finish(struct splicer *s, struct splice *out)
     if (!e)
         *out = (struct splice){w.parts, w.n, w.bytes};
     return e;
+}
+
+enum err splicer_inject_output_max(struct splicer *s, const char *member,
+                                   const struct format_request *r, const struct format_target *t)
+{
+    char *number;
+
+    if (t->output_max_inject < 0 || r->output_max >= 0)
+        return ERR_OK;
+    number = arena_printf(s->arena, "%" PRId64, t->output_max_inject);
+    return number ? splicer_set(s, member, slice_of(number)) : ERR_MEMORY;
+}
+
+enum err splicer_finish_target(struct splicer *s, const struct format_request *r,
+                               const struct format_target *t, struct splice *out)
+{
+    enum err e = ERR_OK;
+    size_t i;
+
+    for (i = 0; i < t->edits_n && !e; i++)
+        e = splicer_edit(s, &t->edits[i]);
+    if (e)
+        return e;
+    if (!slice_eq_z(r->model, t->upstream_model)) {
+        struct slice model = quote(s->arena, t->upstream_model);
+
+        if (!model.p)
+            return ERR_MEMORY;
+        splicer_replace(s, "model", (struct slice){model.p + 1, model.n - 1});
+    }
+    return splicer_finish(s, out);
 }
 
 enum err splice_join(const struct splice *s, struct arena *a, struct slice *out)

@@ -48,8 +48,18 @@ void splicer_replace(struct splicer *s, const char *name, struct slice value);
  * default is no JSON. */
 ERR_CHECK enum err splicer_edit(struct splicer *s, const struct member_edit *e);
 
-/* splicer_finish - the pieces, in the arena. ERR_MEMORY. */
+/* splicer_inject_output_max - the member becomes the output limit of the target when the client
+ * named none and the target has one. ERR_MEMORY. */
+ERR_CHECK enum err splicer_inject_output_max(struct splicer *s, const char *member,
+                                             const struct format_request *r,
+                                             const struct format_target *t);
+
+/* splicer_finish - the pieces, in the arena. splicer_finish_target - the same after the target's
+ * edits, in order, and with its model in the member "model" where that is another one than the
+ * client's. ERR_MEMORY; ERR_FORMAT as for splicer_edit. */
 ERR_CHECK enum err splicer_finish(struct splicer *s, struct splice *out);
+ERR_CHECK enum err splicer_finish_target(struct splicer *s, const struct format_request *r,
+                                         const struct format_target *t, struct splice *out);
 
 /* splice_join - the pieces as one text: the old one when it is the only piece, else a copy in
  * the arena. ERR_MEMORY. */

@@ -19,6 +19,7 @@ struct stop_cut {
     struct slice found;
 };
 
+/* stop_cut_init - looks for nothing. stop_cut_clear - frees. stop_cut_is_set - looks for something. */
 void stop_cut_init(struct stop_cut *s);
 void stop_cut_clear(struct stop_cut *s);
 /* stop_cut_set - looks for these from now on; they must outlive s. */

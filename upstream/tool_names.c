@@ -13,26 +13,15 @@
 void tool_names_init(struct tool_names *t, struct arena *a)
 {
     *t = (struct tool_names){.arena = a};
-}
-
-static struct tool_name *find_own(const struct tool_names *t, struct slice own)
-{
-    size_t i;
-
-    for (i = 0; i < t->n; i++)
-        if (slice_eq(t->items[i].own, own))
-            return &t->items[i];
-    return NULL;
+    slice_map_init(&t->by_own, a);
+    slice_map_init(&t->by_safe, a);
 }
 
 const struct tool_name *tool_names_find(const struct tool_names *t, struct slice safe)
 {
     size_t i;
 
-    for (i = 0; i < t->n; i++)
-        if (slice_eq(t->items[i].safe, safe))
-            return &t->items[i];
-    return NULL;
+    return slice_map_find(&t->by_safe, safe, &i) ? &t->items[i] : NULL;
 }
 
 static bool is_letter(char c)
@@ -76,17 +65,20 @@ static struct slice make_safe(struct tool_names *t, struct slice own)
 
 static struct tool_name *enter(struct tool_names *t, struct slice own)
 {
-    struct tool_name *entry = find_own(t, own), *grown;
+    struct tool_name *grown;
     struct slice safe;
+    size_t i;
 
-    if (entry)
-        return entry;
+    if (slice_map_find(&t->by_own, own, &i))
+        return &t->items[i];
     safe = make_safe(t, own);
     grown = safe.p ? canon_grow(t->arena, t->items, t->n, &t->max, sizeof(*grown)) : NULL;
     if (!grown)
         return NULL;
     t->items = grown;
     t->items[t->n] = (struct tool_name){.own = own, .safe = safe};
+    if (slice_map_put(&t->by_safe, safe, t->n) || slice_map_put(&t->by_own, own, t->n))
+        return NULL;
     return &t->items[t->n++];
 }
 

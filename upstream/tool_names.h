@@ -7,6 +7,7 @@
 #define AIPASS_UPSTREAM_TOOL_NAMES_H
 
 #include "base/arena.h"
+#include "base/slice_map.h"
 #include "base/str.h"
 
 #include <stdbool.h>
@@ -21,8 +22,10 @@ struct tool_names {
     struct arena *arena;
     struct tool_name *items;
     size_t n, max;
+    struct slice_map by_own, by_safe; /* their places in items */
 };
 
+/* tool_names_init - no names yet. */
 void tool_names_init(struct tool_names *t, struct arena *a);
 /* tool_names_safe - the safe name of own, which is entered when new. n 0 when memory is out. */
 struct slice tool_names_safe(struct tool_names *t, struct slice own);

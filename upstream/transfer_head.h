@@ -24,6 +24,7 @@ struct head_reader {
     int64_t reset_ms[HEAD_LIMITS]; /* -1: not told */
 };
 
+/* head_init - before the first line of an exchange. */
 void head_init(struct head_reader *h);
 
 /* head_add - one line with its line end, as curl gives them. ERR_OK: more follows (or it was a

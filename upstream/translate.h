@@ -29,10 +29,13 @@ struct plan {
 
 /* canon_prepare - makes a decoded request fit for the encoder of a target: seals of another vendor
  * or model go, and thinking with them unless the capability wants_reasoning (for Gemini a seal moves
- * to the part that follows); empty texts and turns go; ids of calls become legal and unique; each
- * result follows its call (a missing one is inserted, one without a call becomes text), in the order
- * of the calls, and knows its tool's name and is_custom. ERR_MEMORY. */
+ * to the part that follows); empty texts and turns go; then canon_pair. ERR_MEMORY. */
 ERR_CHECK enum err canon_prepare(struct canon *c, const struct plan *p, enum vendor target);
+
+/* canon_pair - ids of calls become legal and unique; each result follows its call (a missing one is
+ * inserted, one without a call becomes text), in the order of the calls, and knows its tool's name
+ * and is_custom. ERR_MEMORY. */
+ERR_CHECK enum err canon_pair(struct canon *c);
 
 /* canon_alternate - merges neighbouring turns of one role and makes the first turn after the system
  * prompt a user's, for Anthropic and Gemini. System turns in the middle become user text in

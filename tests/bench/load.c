@@ -5,10 +5,10 @@
  * largest gap between events are measured for each. Prints one JSON object.
  */
 #include "tests/bench/load.h"
+#include "tests/bench/load_options.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <getopt.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -19,33 +19,14 @@
 #include <unistd.h>
 
 enum {
-    HEADERS_MAX = 32,
     EVENTS_MAX = 256,
     READ_BYTES = 64 * 1024,
     STATUS_MAX = 600,
-    TIMEOUT_S_DEFAULT = 60,
-    CONNECTIONS_MAX = 60000,
     EXIT_USAGE = 2,
 };
 
 /* Errors without an HTTP status, counted in its place. */
 enum { ERROR_CONNECT, ERROR_BROKEN, ERROR_TIMEOUT, ERROR_KINDS };
-
-struct options {
-    const char *host;
-    const char *path;
-    const char *body_path;
-    const char *headers[HEADERS_MAX];
-    size_t header_count;
-    long port;
-    long connections;
-    long requests; /* 0: until the time is over */
-    long warmup;
-    long ramp_ms;
-    long timeout_s;
-    double seconds; /* 0: until the requests are done */
-    bool is_stream;
-};
 
 struct client {
     int fd; /* -1: not connected */
@@ -60,7 +41,7 @@ struct client {
 };
 
 struct run {
-    struct options options;
+    struct load_options options;
     char *request;
     size_t request_len;
     int epoll_fd;
@@ -95,7 +76,7 @@ static int64_t clock_us(void)
 /* Whether another request is to be sent. */
 static bool run_has_more(const struct run *r)
 {
-    const struct options *o = &r->options;
+    const struct load_options *o = &r->options;
     if (o->requests > 0 && r->started >= o->requests + o->warmup)
         return false;
     return o->seconds <= 0 || r->finished < o->warmup ||
@@ -296,7 +277,7 @@ static void client_ready(struct run *r, struct client *c, uint32_t events)
 /* Start the clients whose time has come, spread over the ramp. Returns how many are started. */
 static long run_ramp(struct run *r, long begun)
 {
-    const struct options *o = &r->options;
+    const struct load_options *o = &r->options;
     while (begun < o->connections) {
         int64_t due_us = r->began_us + o->ramp_ms * 1000 * begun / o->connections;
         r->now_us = clock_us();
@@ -367,105 +348,6 @@ static void print_json(struct run *r)
     printf("}\n");
 }
 
-static void print_help(FILE *out)
-{
-    fputs("usage: load --port P --body FILE [options]\n"
-          "  --host ADDRESS     IPv4 address (127.0.0.1)\n"
-          "  --path PATH        (/v1/chat/completions)\n"
-          "  --header 'N: V'    add a header; repeatable\n"
-          "  --connections C    at once (1)\n"
-          "  --requests N       in all; with --stream and no --seconds: C\n"
-          "  --seconds S        send for that long\n"
-          "  --warmup N         requests before the measurement\n"
-          "  --stream           answers are event streams\n"
-          "  --ramp-ms MS       open the connections over that time (0)\n"
-          "  --timeout S        give up when nothing comes for that long (60)\n"
-          "  --json             print JSON, as always\n",
-          out);
-}
-
-static bool read_number(const char *text, long min, long max, long *out)
-{
-    char *end;
-    long value = strtol(text, &end, 10);
-    if (*text == 0 || *end != 0 || value < min || value > max)
-        return false;
-    *out = value;
-    return true;
-}
-
-static bool read_option(int letter, struct options *o)
-{
-    switch (letter) {
-    case 'h':
-        o->host = optarg;
-        return true;
-    case 'p':
-        return read_number(optarg, 1, 65535, &o->port);
-    case 'u':
-        o->path = optarg;
-        return true;
-    case 'H':
-        if (o->header_count == HEADERS_MAX)
-            return false;
-        o->headers[o->header_count++] = optarg;
-        return true;
-    case 'b':
-        o->body_path = optarg;
-        return true;
-    case 'c':
-        return read_number(optarg, 1, CONNECTIONS_MAX, &o->connections);
-    case 'n':
-        return read_number(optarg, 1, INT32_MAX, &o->requests);
-    case 's':
-        o->seconds = strtod(optarg, NULL);
-        return o->seconds > 0;
-    case 'w':
-        return read_number(optarg, 0, INT32_MAX, &o->warmup);
-    case 'r':
-        return read_number(optarg, 0, 3600 * 1000, &o->ramp_ms);
-    case 't':
-        return read_number(optarg, 1, 3600, &o->timeout_s);
-    case 'S':
-        o->is_stream = true;
-        return true;
-    case 'j':
-        return true; /* there is no other output */
-    default:
-        return false;
-    }
-}
-
-static bool read_options(int argc, char **argv, struct options *o)
-{
-    /* clang-format off */
-    static const struct option known[] = {
-        {"host",        required_argument, NULL, 'h'},
-        {"port",        required_argument, NULL, 'p'},
-        {"path",        required_argument, NULL, 'u'},
-        {"header",      required_argument, NULL, 'H'},
-        {"body",        required_argument, NULL, 'b'},
-        {"connections", required_argument, NULL, 'c'},
-        {"requests",    required_argument, NULL, 'n'},
-        {"seconds",     required_argument, NULL, 's'},
-        {"warmup",      required_argument, NULL, 'w'},
-        {"ramp-ms",     required_argument, NULL, 'r'},
-        {"timeout",     required_argument, NULL, 't'},
-        {"stream",      no_argument,       NULL, 'S'},
-        {"json",        no_argument,       NULL, 'j'},
-        {"help",        no_argument,       NULL, '?'},
-        {0},
-    };
-    /* clang-format on */
-    int letter;
-    while ((letter = getopt_long(argc, argv, "", known, NULL)) != -1)
-        if (!read_option(letter, o))
-            return false;
-    if (o->requests == 0 && o->seconds <= 0)
-        o->requests = o->connections;
-    return optind == argc && o->port > 0 && o->body_path != NULL;
-}
-
 /* Read a file whole; NULL when it cannot be read. */
 static char *read_file(const char *path, size_t *len)
 {
@@ -484,7 +366,7 @@ static char *read_file(const char *path, size_t *len)
 }
 
 /* The whole request as it goes over the wire; NULL when the body cannot be read. */
-static char *make_request(const struct options *o, size_t *len)
+static char *make_request(const struct load_options *o, size_t *len)
 {
     char *request = NULL;
     size_t body_len = 0;
@@ -514,15 +396,10 @@ static void allow_many_descriptors(void)
 
 int main(int argc, char **argv)
 {
-    static struct run r = {
-        .options = {.host = "127.0.0.1",
-                    .path = "/v1/chat/completions",
-                    .connections = 1,
-                    .timeout_s = TIMEOUT_S_DEFAULT}
-    };
-    struct options *o = &r.options;
-    if (!read_options(argc, argv, o)) {
-        print_help(stderr);
+    static struct run r = {.options = LOAD_OPTIONS_DEFAULT};
+    struct load_options *o = &r.options;
+    if (!load_options_read(o, argc, argv)) {
+        load_options_help(stderr);
         return EXIT_USAGE;
     }
     r.address.sin_family = AF_INET;

@@ -11,7 +11,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-enum { RING_TEXTS = 16, RING_SIZE = 8192, QUERY_MAX = 16384, TIMEOUT_S = 5, PRINT_ROWS = 40 };
+enum { RING_TEXTS = 16, RING_SIZE = 8192, QUERY_MAX = 16384, TIMEOUT_S = 5 };
 
 static char db_socket[SPAWN_PATH_MAX];
 static char db_user[64];
@@ -88,17 +88,6 @@ void sql_run(const char *fmt, ...)
     mysql_free_result(result);
 }
 
-bool sql_try(const char *fmt, ...)
-{
-    static char query[QUERY_MAX];
-    FORMAT_QUERY(query, fmt);
-    if (!run(query))
-        return false;
-    MYSQL_RES *result = mysql_store_result(connection);
-    mysql_free_result(result);
-    return true;
-}
-
 static const char *ask(const char *query)
 {
     static char ring[RING_TEXTS][RING_SIZE];
@@ -127,23 +116,6 @@ const char *sql_text(const char *fmt, ...)
     static char query[QUERY_MAX];
     FORMAT_QUERY(query, fmt);
     return ask(query);
-}
-
-void sql_print(const char *query)
-{
-    fprintf(stderr, "---- %s\n", query);
-    if (!run(query)) {
-        fprintf(stderr, "%s\n", fault());
-        return;
-    }
-    MYSQL_RES *result = mysql_store_result(connection);
-    MYSQL_ROW row;
-    for (int n = 0; result != NULL && n < PRINT_ROWS && (row = mysql_fetch_row(result)) != NULL;
-         n++)
-        for (unsigned i = 0; i < mysql_num_fields(result); i++)
-            fprintf(stderr, "%s%s", row[i] != NULL ? row[i] : "NULL",
-                    i + 1 < mysql_num_fields(result) ? "\t" : "\n");
-    mysql_free_result(result);
 }
 
 static int64_t last_id(void)

@@ -12,17 +12,13 @@
 /* admin_connect_to - where the database is; nothing is opened yet. */
 void admin_connect_to(const char *socket, const char *user, const char *database);
 
-/* sql_run - one statement. sql_try - the same; false when it fails, whatever the reason. */
+/* sql_run - one statement. */
 void sql_run(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-bool sql_try(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* sql_int, sql_text - the first column of the first row: 0 and "" when there is none, "NULL" for
  * NULL. Texts lie in a ring: good for the next 16 calls. */
 int64_t sql_int(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 const char *sql_text(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-
-/* sql_print - a result on stderr, for what a failed test leaves behind. */
-void sql_print(const char *query);
 
 enum { ADMIN_KEY_SIZE = 64, ADMIN_NAME_SIZE = 32 };
 

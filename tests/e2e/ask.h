@@ -22,7 +22,7 @@ const char *ask_body(const char *model, const char *controls, const char *member
 /* ask_chat - POST /v1/chat/completions at web server 0 with that key and body. */
 void ask_chat(const char *key, const char *body, struct http_reply *reply);
 
-/* ask_get - GET (or another method) of a path at web server 0. key NULL: none. */
+/* ask_path - GET (or another method) of a path at web server 0. key NULL: none. */
 void ask_path(const char *method, const char *path, const char *key, struct http_reply *reply);
 
 /* ask_id - the request id of an answer, which both headers must carry alike. */

@@ -75,14 +75,6 @@ struct crowd *crowd_start(const struct http_call *call, int threads, int pause_m
     return c;
 }
 
-size_t crowd_count(struct crowd *c)
-{
-    pthread_mutex_lock(&c->lock);
-    size_t count = c->count;
-    pthread_mutex_unlock(&c->lock);
-    return count;
-}
-
 const struct crowd_result *crowd_stop(struct crowd *c, size_t *count)
 {
     atomic_store(&c->is_stopped, true);

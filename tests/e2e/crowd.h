@@ -29,9 +29,6 @@ struct crowd;
  * what it points to is borrowed. */
 struct crowd *crowd_start(const struct http_call *call, int threads, int pause_ms);
 
-/* crowd_count - calls that have ended by now. */
-size_t crowd_count(struct crowd *c);
-
 /* crowd_stop - lets running calls end, then gives all results in the order of their ends; valid
  * until crowd_free. */
 const struct crowd_result *crowd_stop(struct crowd *c, size_t *count);

@@ -56,6 +56,7 @@ void http_run(const struct http_call *call, struct http_reply *reply);
  * replies: `count` each. */
 void http_many(const struct http_call *calls, struct http_reply *replies, size_t count);
 
+/* http_reply_clear - frees what it holds. */
 void http_reply_clear(struct http_reply *reply);
 
 /* http_header - the value of a header of the reply, name in lower case; NULL when absent. From a

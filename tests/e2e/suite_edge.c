@@ -26,6 +26,7 @@ static void seed(void)
     int64_t model = model_new("vectors", "1", "0");
     sql_run("UPDATE models SET kind = 'embedding' WHERE id = %" PRId64, model);
     channel_serves(channel, model, "embedding-model");
+    channel_serves(channel, model_new("odd-name", "1", "0"), "a/b%c?d:e");
     sql_run("INSERT INTO model_aliases (alias, model_id) SELECT CONCAT('exact-', name), id FROM "
             "models WHERE name LIKE 'by-%%'");
     sql_run("INSERT INTO model_aliases (alias, model_id) SELECT CONCAT('wild-', name, '-*'), id "
@@ -431,6 +432,21 @@ START_TEST(contents_are_counted_by_a_gemini_channel_and_estimated_elsewhere)
 }
 END_TEST
 
+START_TEST(a_name_with_any_character_stands_in_the_path_of_a_count)
+{
+    struct customer c = customer_new("10");
+    struct http_reply reply;
+    call(NULL, "/v1beta/models/odd-name:countTokens", http_printf(GOOG "%s", c.key), NULL,
+         "{\"contents\":[{\"parts\":[{\"text\":\"an odd name\"}]}]}", &reply);
+    ask_expect_status(&reply, 200);
+    ck_assert(atol(http_field(reply.body, "totalTokens")) > 0);
+    ck_assert_ptr_null(http_header(&reply, "x-aipass-estimated"));
+    ck_assert_str_eq(http_field(seen_request(0, "an odd name"), "path"),
+                     "/v1/models/a/b%25c%3Fd%3Ae:countTokens");
+    http_reply_clear(&reply);
+}
+END_TEST
+
 /* ---- names of models ---- */
 
 START_TEST(aliases_lead_to_a_model_in_every_format)
@@ -469,6 +485,7 @@ static void add(TCase *t)
     tcase_add_loop_test(t, doubled_versions_lead_to_every_endpoint, 0, 11);
     tcase_add_test(t, messages_are_counted_by_an_anthropic_channel_and_estimated_elsewhere);
     tcase_add_test(t, contents_are_counted_by_a_gemini_channel_and_estimated_elsewhere);
+    tcase_add_test(t, a_name_with_any_character_stands_in_the_path_of_a_count);
     tcase_add_loop_test(t, aliases_lead_to_a_model_in_every_format, 0, (int)dialects_n);
 }
 

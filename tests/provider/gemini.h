@@ -1,8 +1,8 @@
 /* gemini - the Gemini generateContent format.
  *
  * Stateless tables of functions; the state of a stream is in the answer. gemini_read.c checks a
- * request as strictly as the API does, gemini_schema.c the schemas in it, gemini.c writes the
- * answer. A stream is a row of events with ?alt=sse, else one JSON array. One thread.
+ * request as strictly as the API does, gemini_contents.c and gemini_schema.c its contents and
+ * schemas, gemini.c writes the answer. A stream is a row of events with ?alt=sse, else one JSON array. One thread.
  * Source: Gemini API reference (v1beta), "Generate content", "Function calling", "Thought
  * signatures", "Embeddings", "Counting tokens".
  */
@@ -31,6 +31,12 @@ int gemini_version(struct span model);
 /* gemini_expect_only - refuse members that are not in the word list, as protobuf's JSON does. */
 void gemini_expect_only(struct ask *ask, const struct node *n, const char *words,
                         const char *where);
+
+/* gemini_is_function_name - what a model of that version takes as the name of a function. */
+bool gemini_is_function_name(int version, struct span s);
+
+/* gemini_read_contents - check the turns, and note what they say. */
+void gemini_read_contents(struct ask *ask, const struct node *contents);
 
 /* gemini_check_schema - refuse what the OpenAPI subset does not allow. where: names it. */
 void gemini_check_schema(struct ask *ask, const struct node *schema, const char *where);

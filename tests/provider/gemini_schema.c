@@ -11,11 +11,6 @@ static const char words[] =
     "default "
     "items minimum maximum max_items min_items property_ordering any_of";
 
-static int shown(struct span s)
-{
-    return s.len > 60 ? 60 : (int)s.len;
-}
-
 static void check_at(struct ask *ask, const struct node *n, const char *where, int depth);
 
 static void check_enum(struct ask *ask, const struct node *n, struct span type, const char *where)
@@ -42,7 +37,7 @@ static void check_object(struct ask *ask, const struct node *n, const char *wher
         return;
     }
     for (const struct node *c = properties->child; c != NULL; c = c->next) {
-        snprintf(inner, sizeof(inner), "%s.properties[%.*s]", where, shown(c->key), c->key.at);
+        snprintf(inner, sizeof(inner), "%s.properties[%.*s]", where, span_shown(c->key), c->key.at);
         check_at(ask, c, inner, depth + 1);
     }
     for (const struct node *c = required != NULL ? required->child : NULL; c != NULL; c = c->next) {
@@ -52,7 +47,7 @@ static void check_object(struct ask *ask, const struct node *n, const char *wher
                (found->key.len != name.len || memcmp(found->key.at, name.at, name.len) != 0))
             found = found->next;
         if (found == NULL)
-            ask_refuse(ask, "%s.required: property is not defined: %.*s", where, shown(name),
+            ask_refuse(ask, "%s.required: property is not defined: %.*s", where, span_shown(name),
                        name.at);
     }
 }
@@ -74,7 +69,7 @@ static void check_at(struct ask *ask, const struct node *n, const char *where, i
              !node_in(word, "STRING NUMBER INTEGER BOOLEAN ARRAY OBJECT NULL string "
                             "number integer boolean array object null"))
         ask_refuse(ask, "Invalid value at '%s.type' (type.googleapis.com/google.ai.Type), \"%.*s\"",
-                   where, shown(word), word.at);
+                   where, span_shown(word), word.at);
     check_enum(ask, n, word, where);
     if (span_is_nocase(word, "object"))
         check_object(ask, n, where, depth);

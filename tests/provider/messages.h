@@ -1,7 +1,7 @@
 /* messages - the Anthropic Messages format.
  *
- * Stateless tables of functions; the state of a stream is in the answer. messages_read.c checks a
- * request as strictly as the API does, messages.c writes the answer. Any one thread.
+ * Stateless tables of functions; the state of a stream is in the answer. messages_read.c and
+ * messages_content.c check a request as strictly as the API does, messages.c writes the answer. Any one thread.
  * Source: Anthropic API reference, "Messages", "Streaming", "Errors", versions 2023-06-01 and
  * 2026-10-21.
  */

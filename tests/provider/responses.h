@@ -1,6 +1,7 @@
 /* responses - the OpenAI Responses format.
  *
- * responses_read.c checks a request as strictly as the API does, responses.c writes the answer,
+ * responses_read.c checks a request as strictly as the API does, responses_echo.c notes what the
+ * answer repeats of it, responses.c writes the answer (its object: responses_object.c),
  * responses_kept.c keeps the last answers for GET, DELETE and previous_response_id. One thread.
  * Source: OpenAI API reference, "Create a model response", "Responses streaming events", "Compact
  * a response".
@@ -9,6 +10,7 @@
 #define TESTS_PROVIDER_RESPONSES_H
 
 #include "tests/provider/answer.h"
+#include "tests/provider/tree.h"
 
 extern const struct format format_responses;
 extern const struct format format_compact;
@@ -18,6 +20,9 @@ extern const struct format format_input_tokens;
 bool responses_read(struct ask *ask, const struct inquiry *in);
 bool responses_read_compact(struct ask *ask, const struct inquiry *in);
 bool responses_read_count(struct ask *ask, const struct inquiry *in);
+
+/* responses_echo - the members of a request that the answer repeats, a comma after each. */
+void responses_echo(struct bytes *out, const struct node *body);
 
 /* responses_kept_add - keep an answer, in place of the oldest. Takes body. */
 void responses_kept_add(struct span id, struct bytes *body);

@@ -45,11 +45,6 @@ struct reading {
     bool was_reasoning;  /* the item before was reasoning */
 };
 
-static int shown(struct span s)
-{
-    return s.len > 60 ? 60 : (int)s.len;
-}
-
 static bool same(struct span a, struct span b)
 {
     return a.len == b.len && memcmp(a.at, b.at, a.len) == 0;
@@ -85,7 +80,8 @@ static void read_part(struct reading *r, const struct node *part, struct span ro
     const char *allowed = is_assistant ? "output_text refusal"
                                        : "input_text input_image input_file input_audio";
     if (!node_in(type, allowed) || type.len == 0) {
-        ask_refuse(r->ask, "Invalid value: '%.*s'. Supported values are: %s.", shown(type), type.at,
+        ask_refuse(r->ask, "Invalid value: '%.*s'. Supported values are: %s.", span_shown(type),
+                   type.at,
                    is_assistant ? "'output_text' and 'refusal'"
                                 : "'input_text', 'input_image', 'input_file' and 'input_audio'");
         return;
@@ -116,7 +112,7 @@ static void read_message(struct reading *r, const struct node *item)
         ask_refuse(r->ask,
                    "Invalid value: '%.*s'. Supported values are: 'assistant', 'system', "
                    "'developer', and 'user'.",
-                   shown(role), role.at);
+                   span_shown(role), role.at);
         return;
     }
     if (node_kind(content) == '"' && span_is(role, "user"))
@@ -162,7 +158,7 @@ static void read_output(struct reading *r, const struct node *item, bool is_cust
         i++;
     if (i == r->call_count && !is_kept) {
         ask_refuse(r->ask, "No tool call found for %s call output with call_id %.*s.",
-                   is_custom ? "custom tool" : "function", shown(id), id.at);
+                   is_custom ? "custom tool" : "function", span_shown(id), id.at);
         return;
     }
     if (i < r->call_count)
@@ -197,7 +193,7 @@ static void read_reasoning(struct reading *r, const struct node *item)
         ask_refuse(r->ask,
                    "The encrypted content for item %.*s could not be verified. Reason: "
                    "Encrypted content could not be decrypted or parsed.",
-                   shown(id), id.at);
+                   span_shown(id), id.at);
     }
 }
 
@@ -218,8 +214,8 @@ static void read_item(struct reading *r, const struct node *item)
     else if (span_is(type, "reasoning"))
         read_reasoning(r, item);
     else if (span_is(type, "item_reference"))
-        ask_refuse(r->ask, "Item with id '%.*s' not found.", shown(node_text(node_get(item, "id"))),
-                   node_text(node_get(item, "id")).at);
+        ask_refuse(r->ask, "Item with id '%.*s' not found.",
+                   span_shown(node_text(node_get(item, "id"))), node_text(node_get(item, "id")).at);
     else if (span_is(type, "additional_tools"))
         read_tools(r, node_get(item, "tools"), (struct span){"", 0});
     else if (span_is(type, "compaction")) {
@@ -228,7 +224,7 @@ static void read_item(struct reading *r, const struct node *item)
             ask_refuse(r->ask, "The encrypted content of the compaction could not be verified.");
     } else if (!node_in(type, hosted_items))
         ask_refuse(r->ask, "Invalid value: '%.*s'. Supported values are the item types of the API.",
-                   shown(type), type.at);
+                   span_shown(type), type.at);
     r->was_output = is_output;
     r->was_reasoning = span_is(type, "reasoning");
 }
@@ -255,8 +251,8 @@ static void read_input(struct reading *r, const struct node *body)
     for (size_t i = 0; i < r->call_count; i++)
         if (!r->calls[i].is_answered)
             ask_refuse(r->ask, "No tool output found for %s call %.*s.",
-                       r->calls[i].is_custom ? "custom tool" : "function", shown(r->calls[i].id),
-                       r->calls[i].id.at);
+                       r->calls[i].is_custom ? "custom tool" : "function",
+                       span_shown(r->calls[i].id), r->calls[i].id.at);
 }
 
 /* ---- tools ------------------------------------------------------------------------------- */
@@ -274,7 +270,7 @@ static void read_tool(struct reading *r, const struct node *t, struct span space
         return;
     if (!is_custom && !span_is(type, "function")) {
         ask_refuse(r->ask, "Invalid value: '%.*s'. Supported values are the tool types of the API.",
-                   shown(type), type.at);
+                   span_shown(type), type.at);
         return;
     }
     const struct node *stranger = node_stranger(
@@ -282,7 +278,7 @@ static void read_tool(struct reading *r, const struct node *t, struct span space
                      : "type name description parameters strict defer_loading output_schema "
                        "allowed_callers async");
     if (stranger != NULL && !node_in(stranger->key, "function custom"))
-        ask_refuse(r->ask, "Unknown parameter: 'tools[].%.*s'.", shown(stranger->key),
+        ask_refuse(r->ask, "Unknown parameter: 'tools[].%.*s'.", span_shown(stranger->key),
                    stranger->key.at);
     if (name.len == 0)
         ask_refuse(r->ask, "Missing required parameter: 'tools[].name'.");
@@ -315,7 +311,7 @@ static void read_tool_choice(struct reading *r, const struct node *choice)
             ask_refuse(r->ask,
                        "Invalid value: '%.*s'. Supported values are: 'none', 'auto', and "
                        "'required'.",
-                       shown(choice->raw), choice->raw.at);
+                       span_shown(choice->raw), choice->raw.at);
         r->ask->must_call = node_is(choice, "required") && r->ask->tool_count > 0;
         r->ask->must_not_call = node_is(choice, "none");
         return;
@@ -331,7 +327,7 @@ static void read_tool_choice(struct reading *r, const struct node *choice)
     if (name.len == 0)
         ask_refuse(r->ask, "Missing required parameter: 'tool_choice.name'.");
     else if (i == r->ask->tool_count)
-        ask_refuse(r->ask, "Tool choice '%.*s' not found in 'tools' parameter.", shown(name),
+        ask_refuse(r->ask, "Tool choice '%.*s' not found in 'tools' parameter.", span_shown(name),
                    name.at);
     else {
         r->ask->must_call = true;
@@ -372,7 +368,7 @@ static void read_reasoning_config(struct reading *r, const struct node *body)
     const struct node *stranger =
         node_stranger(config, "effort summary context mode generate_summary");
     if (stranger != NULL)
-        ask_refuse(r->ask, "Unknown parameter: 'reasoning.%.*s'.", shown(stranger->key),
+        ask_refuse(r->ask, "Unknown parameter: 'reasoning.%.*s'.", span_shown(stranger->key),
                    stranger->key.at);
     if (effort != NULL && !node_in(node_text(effort), "none minimal low medium high xhigh max"))
         ask_refuse(r->ask, "Invalid value for 'reasoning.effort'.");
@@ -409,63 +405,10 @@ static void read_limits(struct reading *r, const struct node *body)
             ask_refuse(r->ask,
                        "Invalid value: '%.*s'. Supported values of 'include' are those of "
                        "the API.",
-                       shown(node_text(i)), node_text(i).at);
+                       span_shown(node_text(i)), node_text(i).at);
 }
 
-/* ---- what the answer repeats ------------------------------------------------------------- */
-
-static void echo_member(struct bytes *out, const struct node *body, const char *name,
-                        const char *otherwise)
-{
-    const struct node *value = node_get(body, name);
-    bytes_puts(out, "\"");
-    bytes_puts(out, name);
-    bytes_puts(out, "\":");
-    if (value != NULL)
-        node_put(value, out);
-    else
-        bytes_puts(out, otherwise);
-    bytes_puts(out, ",");
-}
-
-static void echo_tools(struct bytes *out, const struct node *tools)
-{
-    bytes_puts(out, "\"tools\":[");
-    for (const struct node *t = node_first(tools); t != NULL; t = t->next) {
-        if (node_is(node_get(t, "type"), "function")) {
-            bytes_puts(out, "{");
-            echo_member(out, t, "type", "\"function\"");
-            echo_member(out, t, "name", "\"\"");
-            echo_member(out, t, "description", "null");
-            echo_member(out, t, "parameters", "null");
-            echo_member(out, t, "strict", "true");
-            out->data[out->len - 1] = '}';
-        } else {
-            node_put(t, out);
-        }
-        bytes_puts(out, t->next != NULL ? "," : "");
-    }
-    bytes_puts(out, "],");
-}
-
-static void echo_request(struct bytes *out, const struct node *body)
-{
-    echo_member(out, body, "instructions", "null");
-    echo_member(out, body, "max_output_tokens", "null");
-    echo_member(out, body, "metadata", "{}");
-    echo_member(out, body, "parallel_tool_calls", "true");
-    echo_member(out, body, "previous_response_id", "null");
-    echo_member(out, body, "prompt_cache_key", "null");
-    echo_member(out, body, "reasoning", "{\"effort\":null,\"summary\":null}");
-    echo_member(out, body, "store", "true");
-    echo_member(out, body, "temperature", "1.0");
-    echo_member(out, body, "text", "{\"format\":{\"type\":\"text\"}}");
-    echo_member(out, body, "tool_choice", "\"auto\"");
-    echo_tools(out, node_get(body, "tools"));
-    echo_member(out, body, "top_p", "1.0");
-    echo_member(out, body, "truncation", "\"disabled\"");
-    echo_member(out, body, "user", "null");
-}
+/* ---- whole requests ---------------------------------------------------------------------- */
 
 static bool read_request(struct ask *ask, const struct node *body)
 {
@@ -474,7 +417,7 @@ static bool read_request(struct ask *ask, const struct node *body)
     struct span previous = node_text(node_get(body, "previous_response_id"));
     if (stranger != NULL) {
         ask->code = "unknown_parameter";
-        ask_refuse(ask, "Unknown parameter: '%.*s'.", shown(stranger->key), stranger->key.at);
+        ask_refuse(ask, "Unknown parameter: '%.*s'.", span_shown(stranger->key), stranger->key.at);
     }
     ask->model = node_text(node_get(body, "model"));
     if (ask->model.len == 0)
@@ -483,7 +426,7 @@ static bool read_request(struct ask *ask, const struct node *body)
         r.earlier = responses_kept_find(previous);
         if (r.earlier.len == 0) {
             ask->code = "previous_response_not_found";
-            ask_refuse(ask, "Previous response with id '%.*s' not found.", shown(previous),
+            ask_refuse(ask, "Previous response with id '%.*s' not found.", span_shown(previous),
                        previous.at);
         }
     }
@@ -505,7 +448,7 @@ bool responses_read(struct ask *ask, const struct inquiry *in)
     const struct node *body = tree_parse(in->body, in->len);
     if (node_kind(body) != '{' || !read_request(ask, body))
         return false;
-    echo_request(&ask->echo, body);
+    responses_echo(&ask->echo, body);
     return true;
 }
 

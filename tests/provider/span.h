@@ -34,4 +34,10 @@ static inline bool span_is_nocase(struct span s, const char *text)
     return s.len == strlen(text) && strncasecmp(s.at, text, s.len) == 0;
 }
 
+/* span_shown - how much of a span a refusal repeats, for "%.*s". */
+static inline int span_shown(struct span s)
+{
+    return s.len > 60 ? 60 : (int)s.len;
+}
+
 #endif

@@ -33,6 +33,7 @@ struct raw_server *raw_server_start(raw_handler *handler, const char *dir);
 /* raw_server_stop - cuts all connections and joins all threads. */
 void raw_server_stop(struct raw_server *s);
 
+/* raw_server_port - where it listens, on 127.0.0.1. */
 int raw_server_port(const struct raw_server *s);
 /* raw_server_connections - accepted so far; raw_server_resumed - TLS handshakes that used a
  * session from before. */

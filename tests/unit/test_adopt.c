@@ -1,10 +1,8 @@
 #include "db/adopt.h"
 
-#include "base/log.h"
 #include "db/segment.h"
 #include "db/slots.h"
-#include "tests/unit/invariants.h"
-#include "tests/unit/money_kit.h"
+#include "tests/unit/money_suite.h"
 #include "tests/unit/temp_dir.h"
 
 #include <check.h>
@@ -27,12 +25,6 @@ static void setup(void)
     kit_begin(&server);
     /* What a dead test left in the spool belongs to another database: its installation differs, but it would be counted. */
     temp_dir_remove(server.config->spool_dir);
-}
-
-static void assert_sound(int also)
-{
-    const char *broken = invariants_broken(&server, also);
-    ck_assert_msg(!broken, "%s", broken);
 }
 
 static long long rows_of_status(const char *status)
@@ -76,7 +68,7 @@ START_TEST(running_requests_become_interrupted_and_cost_what_was_noted)
                      "0.000000070/7/0");
     ck_assert_int_eq(kit_balance(&server, 1), 850);
     ck_assert_int_eq(kit_balance(&server, 2), 930);
-    assert_sound(INVARIANTS_DRAINED);
+    money_assert_sound(&server, INVARIANTS_DRAINED);
     ck_assert_int_eq(directories(), 0);
     node_stop(&n);
 }
@@ -97,7 +89,7 @@ START_TEST(lines_in_every_kind_of_segment_are_replayed)
     ck_assert_int_eq(adopt_dead(n.m, 1), 1);
     ck_assert_int_eq(kit_balance(&server, 1), USD - 111);
     ck_assert_int_eq(rows_of_status("ok"), 3);
-    assert_sound(INVARIANTS_DRAINED);
+    money_assert_sound(&server, INVARIANTS_DRAINED);
     node_stop(&n);
 }
 END_TEST
@@ -127,7 +119,7 @@ START_TEST(living_process_is_left_alone)
     kit_finish(&alive, &r, 5);
     node_stop(&alive);
     ck_assert_int_eq(kit_balance(&server, 1), USD - 5);
-    assert_sound(INVARIANTS_DRAINED);
+    money_assert_sound(&server, INVARIANTS_DRAINED);
     node_stop(&n);
 }
 END_TEST
@@ -168,7 +160,7 @@ START_TEST(journal_of_another_host_is_adopted_only_when_it_was_not_seen_for_long
     mariadb_exec(&server, "UPDATE processes SET seen_at = seen_at - INTERVAL 61 SECOND");
     ck_assert_int_eq(adopt_dead(n.m, 9), 1);
     ck_assert_int_eq(kit_balance(&server, 1), USD - 1);
-    assert_sound(INVARIANTS_DRAINED);
+    money_assert_sound(&server, INVARIANTS_DRAINED);
     node_stop(&n);
 }
 END_TEST
@@ -188,7 +180,7 @@ START_TEST(one_request_process_adopts_at_most_one)
     ck_assert_int_eq(directories(), 2);
     ck_assert_int_eq(mariadb_number(&server, "SELECT COUNT(*) FROM usage_log"), 2);
     node_crash(&n);
-    assert_sound(0);
+    money_assert_sound(&server, 0);
 }
 END_TEST
 
@@ -242,7 +234,7 @@ START_TEST(close_line_torn_at_any_byte_leaves_exactly_one_row)
                                        r.row.request_id),
                          cut == length ? "ok" : "interrupted");
         ck_assert_int_eq(kit_balance(&server, 1), USD - spent);
-        assert_sound(INVARIANTS_DRAINED);
+        money_assert_sound(&server, INVARIANTS_DRAINED);
     }
     node_stop(&n);
 }
@@ -342,7 +334,7 @@ START_TEST(adopter_that_dies_at_any_call_is_followed_by_another)
             ck_assert_int_eq(mariadb_number(&server, "SELECT COUNT(*) FROM leases"), 0);
             ck_assert_int_eq(mariadb_number(&server, "SELECT COUNT(*) FROM processes"), 0);
             ck_assert_int_eq(mariadb_number(&server, "SELECT COUNT(*) FROM journal_positions"), 0);
-            assert_sound(0);
+            money_assert_sound(&server, 0);
             node_stop(&last);
         }
     }
@@ -389,7 +381,7 @@ START_TEST(adopters_at_the_same_time_do_everything_once)
     ck_assert_int_eq(rows_of_status("interrupted"), 12);
     ck_assert_int_eq(kit_balance(&server, 1), USD - 120);
     ck_assert_int_eq(directories(), 0);
-    assert_sound(INVARIANTS_DRAINED);
+    money_assert_sound(&server, INVARIANTS_DRAINED);
 }
 END_TEST
 
@@ -472,7 +464,7 @@ START_TEST(killed_process_loses_no_answer_and_charges_none_twice)
             serve_in_child(pipe_fd[1], round);
         close(pipe_fd[1]);
         usleep(100000 + 37000 * round);
-        assert_sound(0);
+        money_assert_sound(&server, 0);
         kill(pid, SIGKILL);
         ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
         while (adopt_dead(n.m, 9))
@@ -482,7 +474,7 @@ START_TEST(killed_process_loses_no_answer_and_charges_none_twice)
         ck_assert_int_gt(count, 20);
         ck_assert_int_eq(directories(), 0);
         ck_assert_int_eq(mariadb_number(&server, "SELECT COUNT(*) FROM leases"), 0);
-        assert_sound(INVARIANTS_DRAINED);
+        money_assert_sound(&server, INVARIANTS_DRAINED);
     }
     node_stop(&n);
 }
@@ -503,7 +495,7 @@ START_TEST(late_take_of_an_adopted_process_fails)
     struct lease_take t = {
         .process = id, .account_id = 1, .needs_nusd = &need, .needs_n = 1, .lease_max_nusd = 1};
     ck_assert_int_eq(n.ops.db.take(n.ops.db.self, &t), ERR_END);
-    assert_sound(INVARIANTS_DRAINED);
+    money_assert_sound(&server, INVARIANTS_DRAINED);
     node_crash(&dead);
     node_stop(&n);
 }
@@ -590,12 +582,5 @@ int main(void)
     tcase_add_test(t, process_whose_directory_was_adopted_while_it_had_no_row_never_leases);
     tcase_add_test(t, position_stays_until_the_name_of_the_removed_directory_is_durable);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    (void)!log_open("stderr", LOG_LEVEL_ERROR); /* what is tested here is worth many warnings */
-    mariadb_start(&server);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    mariadb_stop(&server);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return money_run_suite(s, &server);
 }

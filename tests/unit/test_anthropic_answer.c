@@ -6,28 +6,13 @@
 #include "upstream/event.h"
 #include "upstream/sse.h"
 #include "upstream/translate.h"
+#include "tests/unit/format_suite.h"
 
 #include <check.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define ARENA_MAX (1 << 22)
-#define ROWS(t)   (int)(sizeof(t) / sizeof((t)[0]))
-
-static struct arena *arena;
 static const struct format *const format = &format_anthropic;
-
-static void setup(void)
-{
-    arena = arena_new(ARENA_MAX);
-    ck_assert_ptr_nonnull(arena);
-}
-
-static void teardown(void)
-{
-    arena_free(arena);
-}
 
 /* ---- events as lines of text ---- */
 
@@ -97,22 +82,9 @@ static enum err see(void *ctx, const struct sse_event *e)
     return ERR_OK;
 }
 
-/* Feeds text in two parts, or byte by byte when cut is past its end. */
 static void feed(struct decoding *x, struct slice text, size_t cut)
 {
-    struct sse sse;
-    size_t at, step = cut > text.n ? 1 : text.n + 1;
-
-    sse_init(&sse, 1 << 16);
-    cut = cut > text.n ? 0 : cut;
-    ck_assert_int_eq(sse_feed(&sse, (struct slice){text.p, cut}, see, x), ERR_OK);
-    for (at = cut; at < text.n; at += step)
-        ck_assert_int_eq(
-            sse_feed(&sse, (struct slice){text.p + at, text.n - at < step ? text.n - at : step},
-                     see, x),
-            ERR_OK);
-    ck_assert_int_eq(sse_finish(&sse, see, x), ERR_OK);
-    sse_clear(&sse);
+    suite_feed(text, cut, see, x);
 }
 
 #define EVENT(type, more) "event: " type "\ndata: {\"type\":\"" type "\"" more "}\n\n"
@@ -695,11 +667,9 @@ int main(void)
 {
     Suite *suite = suite_create("anthropic_answer");
     TCase *cases = tcase_create("anthropic_answer");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     suite_add_tcase(suite, cases);
-    tcase_add_checked_fixture(cases, setup, teardown);
+    tcase_add_checked_fixture(cases, suite_arena_open, suite_arena_close);
     tcase_set_timeout(cases, 60);
     tcase_add_test(cases, a_stream_becomes_the_same_events_for_every_split);
     tcase_add_test(cases, usage_is_told_as_it_grows);
@@ -716,8 +686,5 @@ int main(void)
     tcase_add_test(cases, an_answer_that_does_not_fit_is_told);
     tcase_add_test(cases, memory_that_runs_out_is_told);
     tcase_add_test(cases, a_translated_stream_is_complete_for_the_client);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

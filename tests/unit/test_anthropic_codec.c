@@ -5,15 +5,13 @@
 #include "upstream/translate.h"
 
 #include "base/buf.h"
+#include "tests/unit/format_suite.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define ARENA_MAX (1 << 22)
-#define ROWS(t)   (int)(sizeof(t) / sizeof((t)[0]))
-#define HI        "{\"role\":\"user\",\"content\":\"hi\"}"
-#define HI_OUT    "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"hi\"}]}"
+#define HI     "{\"role\":\"user\",\"content\":\"hi\"}"
+#define HI_OUT "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"hi\"}]}"
 
 /* A client's body, and a provider's. */
 #define IN(more)   "{\"model\":\"m\",\"max_tokens\":4000,\"messages\":[" HI "]" more "}"
@@ -22,19 +20,7 @@
     "{\"model\":\"up-m\",\"max_tokens\":4000" front ",\"messages\":[" HI_OUT "]" more "}"
 #define OUT_TALK(list) "{\"model\":\"up-m\",\"max_tokens\":4000,\"messages\":[" list "]}"
 
-static struct arena *arena;
 static const struct format *const format = &format_anthropic;
-
-static void setup(void)
-{
-    arena = arena_new(ARENA_MAX);
-    ck_assert_ptr_nonnull(arena);
-}
-
-static void teardown(void)
-{
-    arena_free(arena);
-}
 
 typedef void change_fn(struct canon *c, struct capability *cap);
 
@@ -805,11 +791,9 @@ int main(void)
 {
     Suite *suite = suite_create("anthropic_codec");
     TCase *cases = tcase_create("anthropic_codec");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     suite_add_tcase(suite, cases);
-    tcase_add_checked_fixture(cases, setup, teardown);
+    tcase_add_checked_fixture(cases, suite_arena_open, suite_arena_close);
     tcase_set_timeout(cases, 60);
     tcase_add_loop_test(cases, a_request_becomes_the_providers, 0, ROWS(goldens));
     tcase_add_loop_test(cases, content_becomes_the_providers, 0, ROWS(contents));
@@ -819,8 +803,5 @@ int main(void)
     tcase_add_test(cases, what_a_client_sent_stands_in_the_canonical_request);
     tcase_add_test(cases, memory_that_runs_out_is_told_at_each_allocation);
     tcase_add_test(cases, a_body_that_does_not_fit_is_told);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

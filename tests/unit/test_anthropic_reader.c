@@ -1,31 +1,16 @@
 #include "upstream/anthropic.h"
 
 #include "base/buf.h"
+#include "tests/unit/format_suite.h"
 #include "upstream/sse.h"
 
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#define ARENA_MAX (1 << 22)
-#define ROWS(t)   (int)(sizeof(t) / sizeof((t)[0]))
 #define REQUEST                                                                                    \
     "{\"model\":\"pub\",\"max_tokens\":9,\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}"
 
-static struct arena *arena;
 static const struct format *const format = &format_anthropic;
-
-static void setup(void)
-{
-    arena = arena_new(ARENA_MAX);
-    ck_assert_ptr_nonnull(arena);
-}
-
-static void teardown(void)
-{
-    arena_free(arena);
-}
 
 static struct reader reader_for(const char *public_model)
 {
@@ -40,44 +25,6 @@ static struct reader reader_for(const char *public_model)
     reader.public_model = public_model;
     reader.upstream_model = "up-m";
     return reader;
-}
-
-struct seen {
-    struct reader *reader;
-    enum event_verdict verdict; /* of the last event */
-    struct buf out;             /* what the client gets */
-};
-
-static enum err see(void *ctx, const struct sse_event *e)
-{
-    struct seen *s = ctx;
-
-    s->verdict = format->reader.read_event(s->reader, e);
-    if (s->verdict == EVENT_WITHHOLD)
-        return ERR_OK;
-    return buf_append_slice(&s->out, s->verdict == EVENT_FORWARD && s->reader->replacement.p
-                                         ? s->reader->replacement
-                                         : e->raw);
-}
-
-/* Feeds text in two parts, or byte by byte when cut is past its end. */
-static void feed(struct seen *s, struct reader *r, struct slice text, size_t cut)
-{
-    struct sse sse;
-    size_t at, step = cut > text.n ? 1 : text.n + 1;
-
-    *s = (struct seen){.reader = r};
-    buf_init(&s->out, 1 << 20);
-    sse_init(&sse, 1 << 16);
-    cut = cut > text.n ? 0 : cut;
-    ck_assert_int_eq(sse_feed(&sse, (struct slice){text.p, cut}, see, s), ERR_OK);
-    for (at = cut; at < text.n; at += step)
-        ck_assert_int_eq(
-            sse_feed(&sse, (struct slice){text.p + at, text.n - at < step ? text.n - at : step},
-                     see, s),
-            ERR_OK);
-    ck_assert_int_eq(sse_finish(&sse, see, s), ERR_OK);
-    sse_clear(&sse);
 }
 
 #define EVENT(type, more) "event: " type "\ndata: {\"type\":\"" type "\"" more "}\n\n"
@@ -110,7 +57,7 @@ static void check_stream(const char *public_model, const char *expected, size_t 
     struct counts c;
     struct seen s;
 
-    feed(&s, &r, slice_of(stream), cut);
+    suite_see(&s, &r, slice_of(stream), cut);
     ck_assert_msg(slice_eq_z(buf_slice(&s.out), expected), "cut %zu: %.*s", cut,
                   SLICE_FMT(buf_slice(&s.out)));
     ck_assert_int_eq(s.verdict, EVENT_END);
@@ -212,7 +159,7 @@ START_TEST(every_kind_of_output_is_seen)
         struct reader r = reader_for("up-m");
         struct seen s;
 
-        feed(&s, &r, slice_of(kinds[i].text), 0);
+        suite_see(&s, &r, slice_of(kinds[i].text), 0);
         ck_assert_int_eq(r.output.ascii_bytes, kinds[i].ascii);
         ck_assert_int_eq(r.has_content, kinds[i].has_content);
         reader_clear(&r);
@@ -266,7 +213,7 @@ START_TEST(usage_becomes_counts_that_do_not_overlap)
     char *text =
         arena_printf(arena, EVENT("message_delta", ",\"delta\":{},\"usage\":%s"), usages[_i].usage);
 
-    feed(&s, &r, slice_of(text), 0);
+    suite_see(&s, &r, slice_of(text), 0);
     check_counts(&r, _i);
     reader_clear(&r);
     buf_clear(&s.out);
@@ -285,7 +232,7 @@ START_TEST(a_stream_that_is_cut_pays_for_what_was_seen)
     struct counts c;
     struct seen s;
 
-    feed(&s, &r, SLICE(START_OF("up-m") TEXT_BLOCK), 0);
+    suite_see(&s, &r, SLICE(START_OF("up-m") TEXT_BLOCK), 0);
     c = reader_counts(&r);
     ck_assert(c.is_known && c.is_estimated);
     ck_assert_int_eq(c.in_fresh, 12);
@@ -303,10 +250,10 @@ START_TEST(a_stream_that_told_no_input_yet_is_estimated_when_cut)
     struct counts c;
     struct seen s;
 
-    feed(&s, &r,
-         SLICE(EVENT("message_start", ",\"message\":{\"usage\":{\"input_tokens\":0,"
-                                      "\"output_tokens\":0}}") TEXT_BLOCK),
-         0);
+    suite_see(&s, &r,
+              SLICE(EVENT("message_start", ",\"message\":{\"usage\":{\"input_tokens\":0,"
+                                           "\"output_tokens\":0}}") TEXT_BLOCK),
+              0);
     c = reader_counts(&r);
     ck_assert(!c.is_known);
     ck_assert_int_gt(c.in_fresh, 0);
@@ -321,11 +268,11 @@ START_TEST(the_final_usage_overrides_the_first_member_by_member)
     struct reader r = reader_for("up-m");
     struct seen s;
 
-    feed(&s, &r,
-         SLICE(START_OF("up-m") FINISH_WITH(
-             "{\"input_tokens\":null,\"cache_read_input_tokens\":50,\"output_tokens\":4,"
-             "\"speed\":\"fast\"}")),
-         0);
+    suite_see(&s, &r,
+              SLICE(START_OF("up-m") FINISH_WITH(
+                  "{\"input_tokens\":null,\"cache_read_input_tokens\":50,\"output_tokens\":4,"
+                  "\"speed\":\"fast\"}")),
+              0);
     ck_assert_int_eq(r.counts.in_fresh, 12);
     ck_assert_int_eq(r.counts.in_read, 50);
     ck_assert_int_eq(r.counts.out_all, 4);
@@ -351,7 +298,7 @@ START_TEST(cost_goes_into_the_last_usage)
     struct seen s;
 
     r.cost_text = a_cost;
-    feed(&s, &r, slice_of(stream), 0);
+    suite_see(&s, &r, slice_of(stream), 0);
     ck_assert_str_eq(s.out.p,
                      START_OF("up-m") TEXT_BLOCK FINISH_WITH(
                          "{\"output_tokens\":30,\"output_tokens_details\":{\"thinking_tokens\":11},"
@@ -465,10 +412,10 @@ START_TEST(an_error_inside_the_answer_is_kept_for_the_log)
     struct reader r = reader_for("up-m");
     struct seen s;
 
-    feed(&s, &r,
-         SLICE(START_OF("up-m") EVENT(
-             "error", ",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Full\"}")),
-         0);
+    suite_see(&s, &r,
+              SLICE(START_OF("up-m") EVENT(
+                  "error", ",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Full\"}")),
+              0);
     ck_assert_int_eq(s.verdict, EVENT_FAIL);
     ck_assert_str_eq(r.error_text, "Full");
     ck_assert_str_eq(r.error_code, "overloaded_error");
@@ -481,11 +428,9 @@ int main(void)
 {
     Suite *suite = suite_create("anthropic_reader");
     TCase *cases = tcase_create("anthropic_reader");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     suite_add_tcase(suite, cases);
-    tcase_add_checked_fixture(cases, setup, teardown);
+    tcase_add_checked_fixture(cases, suite_arena_open, suite_arena_close);
     tcase_set_timeout(cases, 60);
     tcase_add_test(cases, a_stream_is_overheard_alike_for_every_split);
     tcase_add_loop_test(cases, each_event_has_its_verdict, 0, ROWS(events));
@@ -499,8 +444,5 @@ int main(void)
     tcase_add_test(cases, what_is_no_answer_is_refused);
     tcase_add_test(cases, a_providers_error_is_read_in_every_shape);
     tcase_add_test(cases, an_error_inside_the_answer_is_kept_for_the_log);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

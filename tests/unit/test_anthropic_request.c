@@ -1,41 +1,22 @@
 #include "upstream/anthropic.h"
 
 #include "base/buf.h"
+#include "tests/unit/codec_kit.h"
+#include "tests/unit/format_suite.h"
 #include "upstream/splice.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define ARENA_MAX  (1 << 22)
-#define ROWS(t)    (int)(sizeof(t) / sizeof((t)[0]))
 #define MESSAGE    "{\"role\":\"user\",\"content\":\"hi\"}"
 #define BODY(more) "{\"model\":\"m\",\"max_tokens\":9,\"messages\":[" MESSAGE "]" more "}"
 #define TALK(list) "{\"model\":\"m\",\"max_tokens\":9,\"messages\":[" list "]}"
 
-static struct arena *arena;
 static const struct format *const format = &format_anthropic;
-
-static void setup(void)
-{
-    arena = arena_new(ARENA_MAX);
-    ck_assert_ptr_nonnull(arena);
-}
-
-static void teardown(void)
-{
-    arena_free(arena);
-}
 
 static struct format_request request_of(const char *body)
 {
-    struct format_request r;
-    struct fault fault = {0};
-    enum err e =
-        format->read_request(&(struct format_call){.body = slice_of(body)}, arena, &r, &fault);
-
-    ck_assert_msg(e == ERR_OK, "%s: %s", body, fault.text);
-    return r;
+    return kit_read(format, arena, body);
 }
 
 START_TEST(the_format_is_found_and_tells_its_headers)
@@ -369,11 +350,9 @@ int main(void)
 {
     Suite *suite = suite_create("anthropic_request");
     TCase *cases = tcase_create("anthropic_request");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     suite_add_tcase(suite, cases);
-    tcase_add_checked_fixture(cases, setup, teardown);
+    tcase_add_checked_fixture(cases, suite_arena_open, suite_arena_close);
     tcase_add_test(cases, the_format_is_found_and_tells_its_headers);
     tcase_add_test(cases, a_minimal_request_reads_with_its_defaults);
     tcase_add_test(cases, every_option_that_matters_is_read);
@@ -388,8 +367,5 @@ int main(void)
     tcase_add_test(cases, a_stream_error_is_an_event_of_its_own);
     tcase_add_test(cases, a_stream_error_that_does_not_fit_leaves_no_part_of_itself);
     tcase_add_test(cases, memory_that_runs_out_is_told);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -1,30 +1,15 @@
 #include "tests/unit/codec_kit.h"
-
+#include "tests/unit/format_suite.h"
 #include "upstream/capability.h"
 #include "upstream/splice.h"
 #include "upstream/sse.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define ARENA_MAX (1 << 22)
-#define ROWS(t)   (int)(sizeof(t) / sizeof((t)[0]))
 #define ASK(more) "{\"model\":\"m\",\"prompt\":\"Once upon\"" more "}"
 
-static struct arena *arena;
 static const struct format *const completions = &format_openai_completions;
-
-static void setup(void)
-{
-    arena = arena_new(ARENA_MAX);
-    ck_assert_ptr_nonnull(arena);
-}
-
-static void teardown(void)
-{
-    arena_free(arena);
-}
 
 /* ---- requests ---- */
 
@@ -325,10 +310,8 @@ int main(void)
 {
     Suite *s = suite_create("completions");
     TCase *t = tcase_create("all");
-    SRunner *r = srunner_create(s);
-    int failed;
 
-    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_checked_fixture(t, suite_arena_open, suite_arena_close);
     tcase_add_test(t, a_request_reads_with_the_limit_that_the_api_says);
     tcase_add_loop_test(t, what_cannot_be_carried_is_refused_with_its_path, 0, ROWS(refused));
     tcase_add_test(t, the_prompt_becomes_a_users_turn);
@@ -339,8 +322,5 @@ int main(void)
     tcase_add_test(t, an_error_inside_the_answer_ends_it_as_chat_does);
     tcase_add_test(t, memory_that_runs_out_anywhere_is_told);
     suite_add_tcase(s, t);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

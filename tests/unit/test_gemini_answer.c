@@ -1,26 +1,11 @@
 #include "tests/unit/codec_kit.h"
+#include "tests/unit/format_suite.h"
 #include "upstream/gemini.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define ARENA_MAX (1 << 22)
-#define ROWS(t)   (int)(sizeof(t) / sizeof((t)[0]))
-
-static struct arena *arena;
 static const struct format *const gemini = &format_gemini;
-
-static void setup(void)
-{
-    arena = arena_new(ARENA_MAX);
-    ck_assert_ptr_nonnull(arena);
-}
-
-static void teardown(void)
-{
-    arena_free(arena);
-}
 
 /* ---- a provider's answer as events ---- */
 
@@ -477,11 +462,9 @@ int main(void)
 {
     Suite *s = suite_create("gemini_answer");
     TCase *t = tcase_create("all");
-    SRunner *runner;
-    int failed;
 
     tcase_set_timeout(t, 60);
-    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_checked_fixture(t, suite_arena_open, suite_arena_close);
     tcase_add_loop_test(t, a_stream_becomes_events_alike_for_every_split, 0, ROWS(streams));
     tcase_add_loop_test(t, a_whole_answer_becomes_events, 0, ROWS(wholes));
     tcase_add_test(t, what_the_sink_returns_ends_the_decoding);
@@ -496,9 +479,5 @@ int main(void)
     tcase_add_test(t, encoding_without_memory_says_so);
     tcase_add_test(t, an_error_goes_on_from_what_the_client_has);
     suite_add_tcase(s, t);
-    runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -1,30 +1,15 @@
 #include "tests/unit/codec_kit.h"
+#include "tests/unit/format_suite.h"
 #include "upstream/gemini.h"
 
 #include <check.h>
-#include <stdlib.h>
-#include <string.h>
 
-#define ARENA_MAX (1 << 22)
-#define ROWS(t)   (int)(sizeof(t) / sizeof((t)[0]))
 #define ASK(more) "{\"model\":\"m\",\"contents\":[" more
 #define USER      "{\"parts\":[{\"text\":\"hi\"}]}"
 #define SAID      "user\n  text @contents[0].parts[0] \"hi\"\n"
 #define CONFIG(c) ASK(USER "],\"generationConfig\":{" c "}}")
 
-static struct arena *arena;
 static const struct format *const gemini = &format_gemini;
-
-static void setup(void)
-{
-    arena = arena_new(ARENA_MAX);
-    ck_assert_ptr_nonnull(arena);
-}
-
-static void teardown(void)
-{
-    arena_free(arena);
-}
 
 /* ---- what becomes of a request ---- */
 
@@ -291,20 +276,14 @@ int main(void)
 {
     Suite *s = suite_create("gemini_decode");
     TCase *t = tcase_create("all");
-    SRunner *runner;
-    int failed;
 
     tcase_set_timeout(t, 60);
-    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_checked_fixture(t, suite_arena_open, suite_arena_close);
     tcase_add_loop_test(t, a_request_becomes_canonical, 0, ROWS(golden));
     tcase_add_loop_test(t, what_cannot_be_carried_is_refused_with_its_path, 0, ROWS(faults));
     tcase_add_test(t, seventeen_stop_sequences_are_too_many);
     tcase_add_test(t, drops_are_named_as_the_client_spells_them);
     tcase_add_test(t, decoding_without_memory_says_so);
     suite_add_tcase(s, t);
-    runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

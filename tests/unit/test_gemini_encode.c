@@ -1,12 +1,10 @@
 #include "tests/unit/codec_kit.h"
+#include "tests/unit/format_suite.h"
 #include "upstream/gemini.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define ARENA_MAX (1 << 22)
-#define ROWS(t)   (int)(sizeof(t) / sizeof((t)[0]))
 #define ASK(more) "{\"model\":\"m\",\"messages\":[" more
 #define USER      "{\"role\":\"user\",\"content\":\"hi\"}"
 #define SAID      "\"contents\":[{\"role\":\"user\",\"parts\":[{\"text\":\"hi\"}]}]"
@@ -16,25 +14,18 @@
 #define FUNCTION  "{\"type\":\"function\",\"function\":{\"name\":\"f\"}}"
 #define LOST      "\"thoughtSignature\":\"skip_thought_signature_validator\""
 
-static struct arena *arena;
 static const struct format *const gemini = &format_gemini;
 static const struct format *const chat = &format_openai_chat;
 static struct capability level, budget, plain;
 
 static void setup(void)
 {
-    arena = arena_new(ARENA_MAX);
-    ck_assert_ptr_nonnull(arena);
+    suite_arena_open();
     level = budget = plain = capability_default;
     level.think = THINK_STYLE_LEVEL;
     budget.think = THINK_STYLE_BUDGET;
     plain.think = THINK_STYLE_NONE;
     budget.has_json_schema_tools = plain.has_json_schema_tools = false;
-}
-
-static void teardown(void)
-{
-    arena_free(arena);
 }
 
 static const char *drops_of(const struct plan *p)
@@ -504,11 +495,9 @@ int main(void)
 {
     Suite *s = suite_create("gemini_encode");
     TCase *t = tcase_create("all");
-    SRunner *runner;
-    int failed;
 
     tcase_set_timeout(t, 60);
-    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_checked_fixture(t, setup, suite_arena_close);
     tcase_add_loop_test(t, a_chat_request_becomes_googles, 0, ROWS(golden));
     tcase_add_loop_test(t, what_cannot_be_carried_is_refused, 0, ROWS(faults));
     tcase_add_test(t, a_model_without_pictures_or_tools_says_so);
@@ -522,9 +511,5 @@ int main(void)
     tcase_add_test(t, pictures_can_be_asked_for);
     tcase_add_test(t, encoding_without_memory_says_so);
     suite_add_tcase(s, t);
-    runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -1,30 +1,16 @@
 #include "upstream/gemini.h"
 
 #include "base/buf.h"
+#include "tests/unit/format_suite.h"
 #include "upstream/sse.h"
 
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define ARENA_MAX (1 << 22)
-#define ROWS(t)   (int)(sizeof(t) / sizeof((t)[0]))
-#define BODY      "{\"contents\":[{\"parts\":[{\"text\":\"Hello there\"}]}]}"
+#define BODY "{\"contents\":[{\"parts\":[{\"text\":\"Hello there\"}]}]}"
 
-static struct arena *arena;
 static const struct format *const gemini = &format_gemini;
-
-static void setup(void)
-{
-    arena = arena_new(ARENA_MAX);
-    ck_assert_ptr_nonnull(arena);
-}
-
-static void teardown(void)
-{
-    arena_free(arena);
-}
 
 static struct reader reader_with(struct format_call call, const char *public_model)
 {
@@ -46,13 +32,6 @@ static struct reader stream_reader(bool is_array, const char *public_model)
     return reader_with((struct format_call){.is_stream = true, .is_array = is_array}, public_model);
 }
 
-struct seen {
-    struct reader *reader;
-    enum event_verdict verdict; /* of the last event */
-    struct buf out;             /* what the client has */
-    size_t events;
-};
-
 static enum err see(void *ctx, const struct sse_event *e)
 {
     struct seen *s = ctx;
@@ -64,24 +43,11 @@ static enum err see(void *ctx, const struct sse_event *e)
     return buf_append_slice(&s->out, s->reader->replacement.p ? s->reader->replacement : e->raw);
 }
 
-/* Feeds text in two parts, or byte by byte when cut is past its end. */
 static void feed(struct seen *s, struct reader *r, struct slice text, size_t cut)
 {
-    struct sse sse;
-    size_t at, step = cut > text.n ? 1 : text.n + 1;
-
     *s = (struct seen){.reader = r};
     buf_init(&s->out, 1 << 20);
-    sse_init(&sse, 1 << 16);
-    cut = cut > text.n ? 0 : cut;
-    ck_assert_int_eq(sse_feed(&sse, (struct slice){text.p, cut}, see, s), ERR_OK);
-    for (at = cut; at < text.n; at += step)
-        ck_assert_int_eq(
-            sse_feed(&sse, (struct slice){text.p + at, text.n - at < step ? text.n - at : step},
-                     see, s),
-            ERR_OK);
-    ck_assert_int_eq(sse_finish(&sse, see, s), ERR_OK);
-    sse_clear(&sse);
+    suite_feed(text, cut, see, s);
 }
 
 static void finish(struct seen *s)
@@ -494,11 +460,9 @@ int main(void)
 {
     Suite *s = suite_create("gemini_reader");
     TCase *t = tcase_create("all");
-    SRunner *runner;
-    int failed;
 
     tcase_set_timeout(t, 60);
-    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_checked_fixture(t, suite_arena_open, suite_arena_close);
     tcase_add_test(t, a_stream_is_overheard_alike_for_every_split);
     tcase_add_test(t, a_finish_in_every_chunk_does_not_hold_the_answer_up);
     tcase_add_test(t, an_array_goes_on_behind_an_early_finish);
@@ -515,9 +479,5 @@ int main(void)
     tcase_add_loop_test(t, usage_becomes_counts, 0, ROWS(usages));
     tcase_add_test(t, a_reader_without_memory_calls_the_event_malformed);
     suite_add_tcase(s, t);
-    runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -1,32 +1,18 @@
 #include "upstream/gemini.h"
 
 #include "base/buf.h"
+#include "tests/unit/format_suite.h"
 #include "upstream/signature.h"
 #include "upstream/splice.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define ARENA_MAX  (1 << 22)
-#define ROWS(t)    (int)(sizeof(t) / sizeof((t)[0]))
 #define CONTENT    "{\"role\":\"user\",\"parts\":[{\"text\":\"hi\"}]}"
 #define BODY(more) "{\"contents\":[" CONTENT "]" more "}"
 #define PNG        "iVBORw0KGgo="
 
-static struct arena *arena;
 static const struct format *const gemini = &format_gemini;
-
-static void setup(void)
-{
-    arena = arena_new(ARENA_MAX);
-    ck_assert_ptr_nonnull(arena);
-}
-
-static void teardown(void)
-{
-    arena_free(arena);
-}
 
 static struct format_request request_with(struct format_call call)
 {
@@ -69,6 +55,16 @@ START_TEST(the_path_names_model_and_verb)
     struct format_request in = {.is_stream = paths[_i].is_stream};
 
     ck_assert_str_eq(gemini->path(arena, paths[_i].model, &in), paths[_i].path);
+}
+END_TEST
+
+START_TEST(a_call_of_its_own_spells_the_name_alike)
+{
+    struct format_request in = {.verb = "countTokens"};
+
+    ck_assert_str_eq(gemini->path(arena, "a/b%c?d#\xc3\xa9", &in),
+                     "/models/a/b%25c%3Fd%23%C3%A9:countTokens");
+    ck_assert_str_eq(gemini->path(arena, "tunedModels/a?", &in), "/tunedModels/a%3F:countTokens");
 }
 END_TEST
 
@@ -457,12 +453,11 @@ int main(void)
 {
     Suite *s = suite_create("gemini_request");
     TCase *t = tcase_create("all");
-    SRunner *runner;
-    int failed;
 
-    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_checked_fixture(t, suite_arena_open, suite_arena_close);
     tcase_add_test(t, the_format_is_found_by_its_name);
     tcase_add_loop_test(t, the_path_names_model_and_verb, 0, ROWS(paths));
+    tcase_add_test(t, a_call_of_its_own_spells_the_name_alike);
     tcase_add_test(t, a_minimal_request_reads_with_its_defaults);
     tcase_add_test(t, the_path_says_model_and_stream);
     tcase_add_test(t, both_spellings_of_a_field_are_read);
@@ -482,9 +477,5 @@ int main(void)
     tcase_add_test(t, embedding_calls_name_the_provider_s_model_in_each_request);
     tcase_add_loop_test(t, embedding_calls_need_content, 0, ROWS(embeds));
     suite_add_tcase(s, t);
-    runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -1,26 +1,9 @@
 #include "upstream/gemini.h"
 
 #include "base/buf.h"
+#include "tests/unit/format_suite.h"
 
 #include <check.h>
-#include <stdlib.h>
-#include <string.h>
-
-#define ARENA_MAX (1 << 22)
-#define ROWS(t)   (int)(sizeof(t) / sizeof((t)[0]))
-
-static struct arena *arena;
-
-static void setup(void)
-{
-    arena = arena_new(ARENA_MAX);
-    ck_assert_ptr_nonnull(arena);
-}
-
-static void teardown(void)
-{
-    arena_free(arena);
-}
 
 /* ---- cleaned schemas ---- */
 
@@ -169,19 +152,13 @@ int main(void)
 {
     Suite *s = suite_create("gemini_schema");
     TCase *t = tcase_create("all");
-    SRunner *runner;
-    int failed;
 
     tcase_set_timeout(t, 60);
-    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_checked_fixture(t, suite_arena_open, suite_arena_close);
     tcase_add_loop_test(t, a_schema_is_cleaned, 0, ROWS(schemas));
     tcase_add_test(t, a_schema_that_refers_to_itself_does_not_explode);
     tcase_add_test(t, a_deep_schema_ends);
     tcase_add_loop_test(t, googles_schemas_become_json_schemas, 0, ROWS(openapi));
     suite_add_tcase(s, t);
-    runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -1,6 +1,4 @@
-#include "base/log.h"
-#include "tests/unit/invariants.h"
-#include "tests/unit/money_kit.h"
+#include "tests/unit/money_suite.h"
 
 #include "db/flush.h"
 #include "db/segment.h"
@@ -11,7 +9,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #define SLOTS 64
@@ -23,22 +20,9 @@ static void setup(void)
     kit_begin(&server);
 }
 
-static void assert_sound(int also)
-{
-    const char *broken = invariants_broken(&server, also);
-    ck_assert_msg(!broken, "%s", broken);
-}
-
 static long long rows_in_db(void)
 {
     return mariadb_number(&server, "SELECT COUNT(*) FROM usage_log");
-}
-
-static struct journal_stats stats_of(struct node *n)
-{
-    struct journal_stats st;
-    journal_stats(n->m, &st);
-    return st;
 }
 
 /* ---- a database whose answers get lost, and which loses commits ---- */
@@ -80,7 +64,7 @@ START_TEST(closed_request_becomes_a_row_with_all_its_columns)
     struct kit_request r;
     kit_recharge(&server, 1, USD);
     ck_assert_int_eq(kit_admit(&n, 1, 5000, &r), ERR_OK);
-    ck_assert_int_eq(stats_of(&n).running, 1);
+    ck_assert_int_eq(money_stats(&n).running, 1);
     strcpy(r.row.upstream_model, "up");
     strcpy(r.row.provider_format, "anthropic");
     strcpy(r.row.finish_reason, "st\xc3\xb6p\n");
@@ -98,10 +82,10 @@ START_TEST(closed_request_becomes_a_row_with_all_its_columns)
     r.row.duration_ms = 99;
     r.row.created_wall_ms = INT64_C(1795361959123);
     kit_finish(&n, &r, 4321);
-    ck_assert_int_eq(stats_of(&n).unflushed_rows, 1);
+    ck_assert_int_eq(money_stats(&n).unflushed_rows, 1);
     node_drain(&n);
-    ck_assert_int_eq(stats_of(&n).unflushed_rows, 0);
-    ck_assert_uint_eq(stats_of(&n).commits, 1);
+    ck_assert_int_eq(money_stats(&n).unflushed_rows, 0);
+    ck_assert_uint_eq(money_stats(&n).commits, 1);
     ck_assert_str_eq(
         mariadb_value(
             &server,
@@ -124,7 +108,7 @@ START_TEST(closed_request_becomes_a_row_with_all_its_columns)
         mariadb_value(&server,
                       "SELECT CONCAT('1|usage|-0.000004321|usage:', id, ':1:1') FROM processes"));
     node_stop(&n);
-    assert_sound(INVARIANTS_DRAINED);
+    money_assert_sound(&server, INVARIANTS_DRAINED);
 }
 END_TEST
 
@@ -144,9 +128,9 @@ START_TEST(rows_of_one_segment_make_one_ledger_row_per_account_and_none_for_noth
                                             "id) FROM ledger WHERE kind = 'usage'"),
                      "1:-0.000000100,2:-0.000000060");
     ck_assert_int_eq(mariadb_number(&server, "SELECT last_segment FROM journal_positions"), 1);
-    assert_sound(0);
+    money_assert_sound(&server, 0);
     node_stop(&n);
-    assert_sound(INVARIANTS_DRAINED);
+    money_assert_sound(&server, INVARIANTS_DRAINED);
 }
 END_TEST
 
@@ -170,9 +154,9 @@ START_TEST(segment_flushed_again_changes_nothing)
     ck_assert_int_eq(kit_balance(&server, 1), balance);
     ck_assert_int_eq(kit_leased(&server, 1), leased);
     ck_assert_int_eq(rows_in_db(), 3);
-    assert_sound(0);
+    money_assert_sound(&server, 0);
     node_stop(&n);
-    assert_sound(INVARIANTS_DRAINED);
+    money_assert_sound(&server, INVARIANTS_DRAINED);
 }
 END_TEST
 
@@ -192,10 +176,10 @@ START_TEST(flush_without_an_answer_is_repeated_and_counts_once)
         ck_assert_int_eq(kit_leased(&server, 1), 700);
         ck_assert_int_eq(hold_open(n.m, 1, 701, &h, NULL), ERR_NO_FUNDS);
         ck_assert_int_eq(hold_open(n.m, 1, 700, &h, NULL), ERR_OK);
-        assert_sound(0);
+        money_assert_sound(&server, 0);
         hold_cancel(n.m, &h);
         node_stop(&n);
-        assert_sound(INVARIANTS_DRAINED);
+        money_assert_sound(&server, INVARIANTS_DRAINED);
     }
 }
 END_TEST
@@ -211,7 +195,7 @@ START_TEST(take_between_an_unanswered_flush_and_its_repeat_counts_nothing_twice)
     lie.is_applied = true;
     journal_hurry(n.m);
     node_pump(&n);
-    ck_assert_int_eq(stats_of(&n).unflushed_segments, 1);
+    ck_assert_int_eq(money_stats(&n).unflushed_segments, 1);
     /* 200 are free; this take sees a lease row without the 300, at a position that says so. */
     ck_assert_int_eq(hold_open(n.m, 1, 300, &h, NULL), ERR_OK);
     ck_assert_int_eq(kit_leased(&server, 1), 300);
@@ -222,11 +206,11 @@ START_TEST(take_between_an_unanswered_flush_and_its_repeat_counts_nothing_twice)
     lease_account_put(a);
     ck_assert_int_eq(hold_open(n.m, 1, 401, &h2, NULL), ERR_FUNDS_RESERVED);
     ck_assert_int_eq(hold_open(n.m, 1, 400, &h2, NULL), ERR_OK);
-    assert_sound(0);
+    money_assert_sound(&server, 0);
     hold_cancel(n.m, &h);
     hold_cancel(n.m, &h2);
     node_stop(&n);
-    assert_sound(INVARIANTS_DRAINED);
+    money_assert_sound(&server, INVARIANTS_DRAINED);
 }
 END_TEST
 
@@ -256,10 +240,10 @@ START_TEST(lost_commits_are_replayed_from_kept_segments)
     ck_assert_int_eq(lease_free(a), 700);
     lease_account_put(a);
     ck_assert_int_eq(hold_open(n.m, 1, 700, &h, NULL), ERR_OK);
-    assert_sound(0);
+    money_assert_sound(&server, 0);
     hold_cancel(n.m, &h);
     node_stop(&n);
-    assert_sound(INVARIANTS_DRAINED);
+    money_assert_sound(&server, INVARIANTS_DRAINED);
 }
 END_TEST
 
@@ -281,11 +265,11 @@ START_TEST(lost_take_is_noticed_after_the_failover)
     lease_account_put(a);
     ck_assert_int_eq(hold_open(n.m, 1, 900, &h2, NULL), ERR_OK);
     ck_assert_int_eq(kit_leased(&server, 1), 1000);
-    assert_sound(0);
+    money_assert_sound(&server, 0);
     hold_cancel(n.m, &h);
     hold_cancel(n.m, &h2);
     node_stop(&n);
-    assert_sound(INVARIANTS_DRAINED);
+    money_assert_sound(&server, INVARIANTS_DRAINED);
 }
 END_TEST
 
@@ -301,11 +285,11 @@ START_TEST(gap_that_nothing_can_fill_is_passed_over)
     mariadb_exec(&server, "UPDATE journal_positions SET last_segment = 1");
     ck_assert_int_eq(kit_run(&n, 1, 100, 100), ERR_OK);
     node_drain(&n);
-    ck_assert_int_eq(stats_of(&n).unflushed_segments, 0);
+    ck_assert_int_eq(money_stats(&n).unflushed_segments, 0);
     ck_assert_int_eq(mariadb_number(&server, "SELECT last_segment FROM journal_positions"), 4);
     ck_assert_int_eq(rows_in_db(), 4);
     node_stop(&n);
-    assert_sound(INVARIANTS_DRAINED);
+    money_assert_sound(&server, INVARIANTS_DRAINED);
 }
 END_TEST
 
@@ -367,14 +351,14 @@ START_TEST(refused_rows_go_to_the_rejected_file_and_the_rest_is_flushed)
         kit_finish(&n, &r, 1);
     }
     node_drain(&n);
-    ck_assert_int_eq(stats_of(&n).unflushed_segments, 0);
+    ck_assert_int_eq(money_stats(&n).unflushed_segments, 0);
     ck_assert_int_eq(rejected_lines() - before, 4);
-    ck_assert_int_eq(stats_of(&n).rejected_rows, 4);
+    ck_assert_int_eq(money_stats(&n).rejected_rows, 4);
     ck_assert_int_eq(rows_in_db(), 4);
     ck_assert_int_eq(kit_balance(&server, 1), 990);
     ck_assert_int_eq(kit_balance(&server, 2), 978);
     ck_assert_int_eq(kit_balance(&server, 3), 1000);
-    assert_sound(0);
+    money_assert_sound(&server, 0);
     /* What was not charged is free again. */
     struct lease_account *a = lease_account_find(n.m, 1);
     ck_assert_int_eq(lease_free(a), kit_leased(&server, 1));
@@ -383,9 +367,9 @@ START_TEST(refused_rows_go_to_the_rejected_file_and_the_rest_is_flushed)
     ck_assert_int_eq(lease_free(a), kit_leased(&server, 3));
     lease_account_put(a);
     (void)money_upkeep(n.m);
-    ck_assert_int_eq(stats_of(&n).rejected_rows, before + 4);
+    ck_assert_int_eq(money_stats(&n).rejected_rows, before + 4);
     node_stop(&n);
-    assert_sound(INVARIANTS_DRAINED);
+    money_assert_sound(&server, INVARIANTS_DRAINED);
 }
 END_TEST
 
@@ -404,7 +388,7 @@ START_TEST(damaged_line_is_kept_in_the_rejected_file)
     node_drain(&n);
     ck_assert_int_eq(rows_in_db(), 2);
     ck_assert_int_eq(rejected_lines() - before, 1);
-    assert_sound(0);
+    money_assert_sound(&server, 0);
     node_stop(&n);
 }
 END_TEST
@@ -418,12 +402,12 @@ START_TEST(missing_table_is_no_reason_to_reject)
     mariadb_exec(&server, "RENAME TABLE usage_log TO usage_away");
     journal_hurry(n.m);
     node_pump(&n);
-    ck_assert_int_eq(stats_of(&n).unflushed_segments, 1);
+    ck_assert_int_eq(money_stats(&n).unflushed_segments, 1);
     ck_assert_int_eq(rejected_lines(), before);
     mariadb_exec(&server, "RENAME TABLE usage_away TO usage_log");
     node_drain(&n);
     ck_assert_int_eq(rows_in_db(), 1);
-    assert_sound(0);
+    money_assert_sound(&server, 0);
     node_stop(&n);
 }
 END_TEST
@@ -442,7 +426,7 @@ START_TEST(stop_leaves_nothing_behind)
     ck_assert_int_eq(kit_balance(&server, 1), USD - 25000);
     /* Nothing but the file of rejected lines of earlier tests. */
     ck_assert_int_le(temp_dir_count(server.config->spool_dir), before < 0 ? 0 : before);
-    assert_sound(INVARIANTS_DRAINED);
+    money_assert_sound(&server, INVARIANTS_DRAINED);
 }
 END_TEST
 
@@ -473,7 +457,7 @@ START_TEST(many_requests_share_segments)
         usleep(5000);
     ck_assert_int_eq(mariadb_number(&server, "SELECT last_segment FROM journal_positions"), 3);
     node_stop(&n);
-    assert_sound(INVARIANTS_DRAINED);
+    money_assert_sound(&server, INVARIANTS_DRAINED);
 }
 END_TEST
 
@@ -492,7 +476,7 @@ START_TEST(wanted_account_is_flushed_at_once)
     hold_cancel(b.m, &h);
     node_stop(&a);
     node_stop(&b);
-    assert_sound(INVARIANTS_DRAINED);
+    money_assert_sound(&server, INVARIANTS_DRAINED);
 }
 END_TEST
 
@@ -517,13 +501,13 @@ START_TEST(requests_go_on_while_the_database_is_away)
             usleep(20000);
     }
     ck_assert_int_eq(kit_admit(&n, 2, 1, &r), ERR_UNAVAILABLE);
-    ck_assert_int_gt(stats_of(&n).unflushed_segments, 1);
-    ck_assert_int_gt(stats_of(&n).oldest_ms, 0);
+    ck_assert_int_gt(money_stats(&n).unflushed_segments, 1);
+    ck_assert_int_gt(money_stats(&n).oldest_ms, 0);
     mariadb_restart(&own);
     mariadb_exec(&own, "USE %s", own.database);
-    for (int i = 0; i < 500 && stats_of(&n).unflushed_rows; i++)
+    for (int i = 0; i < 500 && money_stats(&n).unflushed_rows; i++)
         usleep(10000);
-    ck_assert_int_eq(stats_of(&n).unflushed_rows, 0);
+    ck_assert_int_eq(money_stats(&n).unflushed_rows, 0);
     node_stop(&n);
     ck_assert_int_eq(mariadb_number(&own, "SELECT COUNT(*) FROM usage_log"), served);
     ck_assert_int_eq(kit_balance(&own, 1), 160 * USD - served);
@@ -557,12 +541,5 @@ int main(void)
     tcase_add_test(t, wanted_account_is_flushed_at_once);
     tcase_add_test(t, requests_go_on_while_the_database_is_away);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    (void)!log_open("stderr", LOG_LEVEL_ERROR);
-    mariadb_start(&server);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    mariadb_stop(&server);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return money_run_suite(s, &server);
 }

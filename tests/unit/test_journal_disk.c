@@ -1,11 +1,8 @@
-#include "base/log.h"
 #include "db/slots.h"
-#include "tests/unit/invariants.h"
-#include "tests/unit/money_kit.h"
+#include "tests/unit/money_suite.h"
 
 #include <check.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define SLOTS 64
@@ -15,19 +12,6 @@ static struct mariadb server;
 static void setup(void)
 {
     kit_begin(&server);
-}
-
-static void assert_sound(int also)
-{
-    const char *broken = invariants_broken(&server, also);
-    ck_assert_msg(!broken, "%s", broken);
-}
-
-static struct journal_stats stats_of(struct node *n)
-{
-    struct journal_stats st;
-    journal_stats(n->m, &st);
-    return st;
 }
 
 static long long rows_in_db(void)
@@ -92,14 +76,14 @@ START_TEST(full_disk_refuses_admission_and_recovers)
     kit_recharge(&server, 1, USD);
     disk.fail_allocate = 1;
     ck_assert_int_eq(kit_admit(&n, 1, 100, &r), ERR_UNAVAILABLE);
-    ck_assert(!stats_of(&n).is_writable);
+    ck_assert(!money_stats(&n).is_writable);
     ck_assert_int_eq(kit_admit(&n, 1, 100, &r), ERR_UNAVAILABLE); /* not tried again at once */
     n.m->journal.add_at_ms = 0;
     ck_assert_int_eq(kit_admit(&n, 1, 100, &r), ERR_OK);
-    ck_assert(stats_of(&n).is_writable);
+    ck_assert(money_stats(&n).is_writable);
     kit_finish(&n, &r, 100);
     node_stop(&n);
-    assert_sound(INVARIANTS_DRAINED);
+    money_assert_sound(&server, INVARIANTS_DRAINED);
     ck_assert_int_eq(kit_balance(&server, 1), USD - 100);
 }
 END_TEST
@@ -130,12 +114,12 @@ START_TEST(admitted_requests_find_room_on_a_disk_that_became_full)
             node_pump(&n);
         }
     }
-    ck_assert_int_eq(stats_of(&n).running, 0);
+    ck_assert_int_eq(money_stats(&n).running, 0);
     node_drain(&n);
     ck_assert_int_eq(rows_in_db(), admitted);
-    assert_sound(0);
+    money_assert_sound(&server, 0);
     node_stop(&n);
-    assert_sound(INVARIANTS_DRAINED);
+    money_assert_sound(&server, INVARIANTS_DRAINED);
 }
 END_TEST
 
@@ -152,21 +136,21 @@ START_TEST(line_that_cannot_be_written_goes_to_another_segment)
     pthread_mutex_unlock(&n.m->journal.mu);
     disk.fail_write = 1;
     kit_finish(&n, &r[1], 20);
-    ck_assert(!stats_of(&n).is_writable);
+    ck_assert(!money_stats(&n).is_writable);
     struct hold h;
     struct journal_slot slot;
     ck_assert_int_eq(hold_open(n.m, 1, 1, &h, NULL), ERR_OK);
     ck_assert_int_eq(journal_admit(n.m, &r[2].row, &slot), ERR_UNAVAILABLE);
     hold_cancel(n.m, &h);
     kit_finish(&n, &r[2], 30);
-    ck_assert_int_eq(stats_of(&n).running, 0);
+    ck_assert_int_eq(money_stats(&n).running, 0);
     node_drain(&n);
-    ck_assert(stats_of(&n).is_writable);
+    ck_assert(money_stats(&n).is_writable);
     ck_assert_int_eq(rows_in_db(), 3);
     ck_assert_int_eq(kit_balance(&server, 1), USD - 60);
-    assert_sound(0);
+    money_assert_sound(&server, 0);
     node_stop(&n);
-    assert_sound(INVARIANTS_DRAINED);
+    money_assert_sound(&server, INVARIANTS_DRAINED);
 }
 END_TEST
 
@@ -193,7 +177,7 @@ START_TEST(line_that_can_be_written_nowhere_stays_in_its_slot_for_adoption)
         mariadb_value(&server, "SELECT '%sok0.000000300'", r.row.request_id));
     ck_assert_int_eq(kit_balance(&server, 1), 700);
     node_stop(&other);
-    assert_sound(INVARIANTS_DRAINED);
+    money_assert_sound(&server, INVARIANTS_DRAINED);
 }
 END_TEST
 
@@ -209,18 +193,18 @@ START_TEST(failed_sync_stops_admission_until_the_segment_is_rewritten)
     node_pump(&n);
     /* In the database all the same: there it is durable. */
     ck_assert_int_eq(rows_in_db(), 1);
-    ck_assert(!stats_of(&n).is_writable);
+    ck_assert(!money_stats(&n).is_writable);
     struct kit_request late;
     ck_assert_int_eq(kit_admit(&n, 1, 100, &late), ERR_UNAVAILABLE);
     kit_finish(&n, &r, 20);
     n.m->journal.repair_at_ms = 0;
     node_drain(&n);
-    ck_assert(stats_of(&n).is_writable);
+    ck_assert(money_stats(&n).is_writable);
     ck_assert_int_eq(kit_run(&n, 1, 100, 30), ERR_OK);
     node_stop(&n);
     ck_assert_int_eq(rows_in_db(), 3);
     ck_assert_int_eq(kit_balance(&server, 1), USD - 60);
-    assert_sound(INVARIANTS_DRAINED);
+    money_assert_sound(&server, INVARIANTS_DRAINED);
 }
 END_TEST
 
@@ -254,7 +238,7 @@ START_TEST(sync_per_request_syncs_before_close_returns_and_shares_syncs)
     ck_assert_int_le(disk.syncs - before - 1, SYNCERS * 20 + 1);
     node_stop(&n);
     ck_assert_int_eq(kit_balance(&server, 1), USD - 1 - SYNCERS * 20);
-    assert_sound(INVARIANTS_DRAINED);
+    money_assert_sound(&server, INVARIANTS_DRAINED);
 }
 END_TEST
 
@@ -269,7 +253,7 @@ START_TEST(one_request_process_uses_little_disk)
     kit_finish(&n, &r, 5);
     node_stop(&n);
     ck_assert_int_eq(kit_balance(&server, 1), USD - 5);
-    assert_sound(INVARIANTS_DRAINED);
+    money_assert_sound(&server, INVARIANTS_DRAINED);
 }
 END_TEST
 
@@ -287,12 +271,5 @@ int main(void)
     tcase_add_test(t, sync_per_request_syncs_before_close_returns_and_shares_syncs);
     tcase_add_test(t, one_request_process_uses_little_disk);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    (void)!log_open("stderr", LOG_LEVEL_ERROR);
-    mariadb_start(&server);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    mariadb_stop(&server);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return money_run_suite(s, &server);
 }

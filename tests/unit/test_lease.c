@@ -1,10 +1,7 @@
-#include "base/log.h"
-#include "tests/unit/invariants.h"
-#include "tests/unit/money_kit.h"
+#include "tests/unit/money_suite.h"
 
 #include <check.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #define SLOTS 64
@@ -14,12 +11,6 @@ static struct mariadb server;
 static void setup(void)
 {
     kit_begin(&server);
-}
-
-static void assert_sound(int also)
-{
-    const char *broken = invariants_broken(&server, also);
-    ck_assert_msg(!broken, "%s", broken);
 }
 
 /* ---- the rule ---- */
@@ -81,12 +72,12 @@ START_TEST(hold_takes_a_lease_and_the_next_ones_come_from_it)
     journal_stats(n.m, &st);
     ck_assert_uint_eq(st.takes, 1);
     ck_assert_int_eq(kit_leased(&server, 1), USD);
-    assert_sound(0);
+    money_assert_sound(&server, 0);
     for (int i = 0; i < 10; i++)
         hold_cancel(n.m, &h[i]);
     node_stop(&n);
     ck_assert_int_eq(kit_leased(&server, 1), 0);
-    assert_sound(INVARIANTS_DRAINED);
+    money_assert_sound(&server, INVARIANTS_DRAINED);
 }
 END_TEST
 
@@ -139,10 +130,10 @@ START_TEST(money_held_by_others_is_waited_for_and_then_refused_as_reserved)
     ck_assert_int_eq(hold_open(b.m, 1, 100, &hb, &available), ERR_OK);
     hold_cancel(a.m, &ha);
     hold_cancel(b.m, &hb);
-    assert_sound(0);
+    money_assert_sound(&server, 0);
     node_stop(&a);
     node_stop(&b);
-    assert_sound(INVARIANTS_DRAINED);
+    money_assert_sound(&server, INVARIANTS_DRAINED);
 }
 END_TEST
 
@@ -177,7 +168,7 @@ START_TEST(wanted_account_is_given_back_by_the_other_process)
     pthread_join(t, NULL);
     ck_assert_int_eq(late.e, ERR_OK);
     ck_assert_int_eq(kit_leased(&server, 1), 16 * USD);
-    assert_sound(0);
+    money_assert_sound(&server, 0);
     /* What comes back while it is wanted is leased exactly. */
     hold_cancel(b.m, &late.hold);
     ck_assert(money_upkeep(b.m));
@@ -188,7 +179,7 @@ START_TEST(wanted_account_is_given_back_by_the_other_process)
     hold_cancel(a.m, &h);
     node_stop(&a);
     node_stop(&b);
-    assert_sound(INVARIANTS_DRAINED);
+    money_assert_sound(&server, INVARIANTS_DRAINED);
 }
 END_TEST
 
@@ -205,13 +196,13 @@ START_TEST(settled_hold_keeps_its_cost_leased_until_the_flush)
     node_drain(&n);
     ck_assert_int_eq(kit_balance(&server, 1), 600);
     ck_assert_int_eq(kit_leased(&server, 1), 600);
-    assert_sound(0);
+    money_assert_sound(&server, 0);
     hold_cancel(n.m, &h);
     int64_t available = -1;
     ck_assert_int_eq(hold_open(n.m, 1, 601, &h, &available), ERR_NO_FUNDS);
     ck_assert_int_eq(available, 600);
     node_stop(&n);
-    assert_sound(INVARIANTS_DRAINED);
+    money_assert_sound(&server, INVARIANTS_DRAINED);
 }
 END_TEST
 
@@ -249,7 +240,7 @@ START_TEST(idle_lease_goes_back_and_its_row_is_deleted)
     ck_assert_int_eq(kit_leased(&server, 1), USD);
     hold_cancel(n.m, &h);
     node_stop(&n);
-    assert_sound(INVARIANTS_DRAINED);
+    money_assert_sound(&server, INVARIANTS_DRAINED);
 }
 END_TEST
 
@@ -268,10 +259,10 @@ START_TEST(quiet_process_takes_its_row_back_and_writes_it_again_when_needed)
     ck_assert_int_eq(kit_run(&n, 1, 100, 1), ERR_OK);
     ck_assert_int_eq(mariadb_number(&server, "SELECT COUNT(*) FROM processes"), 1);
     node_drain(&n);
-    assert_sound(0);
+    money_assert_sound(&server, 0);
     ck_assert_int_eq(kit_balance(&server, 1), USD - 2);
     node_stop(&n);
-    assert_sound(INVARIANTS_DRAINED);
+    money_assert_sound(&server, INVARIANTS_DRAINED);
 }
 END_TEST
 
@@ -291,7 +282,7 @@ START_TEST(expelled_process_admits_nothing_and_still_flushes)
     kit_finish(&n, &r, 200);
     node_stop(&n);
     ck_assert_int_eq(kit_balance(&server, 1), 800);
-    assert_sound(INVARIANTS_DRAINED);
+    money_assert_sound(&server, INVARIANTS_DRAINED);
 }
 END_TEST
 
@@ -344,180 +335,6 @@ START_TEST(process_unseen_for_long_is_abandoned_with_its_leases)
 }
 END_TEST
 
-/* ---- answers that do not come ---- */
-
-static struct {
-    enum err take, give; /* what the caller is told; ERR_OK: the truth */
-    bool is_applied;     /* what happens then */
-    struct money_db_ops real;
-} lie;
-
-static enum err lying_take(void *self, struct lease_take *t)
-{
-    enum err told = lie.take;
-    lie.take = ERR_OK;
-    if (told && !lie.is_applied)
-        return told;
-    enum err e = lie.real.take(self, t);
-    return told ? told : e;
-}
-
-static enum err lying_give(void *self, struct lease_give *g)
-{
-    enum err told = lie.give;
-    lie.give = ERR_OK;
-    if (told && !lie.is_applied)
-        return told;
-    enum err e = lie.real.give(self, g);
-    return told ? told : e;
-}
-
-static void change_lying(struct money_ops *ops)
-{
-    lie.real = ops->db;
-    ops->db.take = lying_take;
-    ops->db.give = lying_give;
-}
-
-static struct {
-    struct money_db_ops real;
-    int calls;
-} begins;
-
-/* Applied without an answer; then rolled back. */
-static enum err lying_begin(void *self, const char *process, const char *host)
-{
-    if (begins.calls++)
-        return ERR_DB_RETRY;
-    ck_assert_int_eq(begins.real.begin(self, process, host), ERR_OK);
-    return ERR_DB_UNKNOWN;
-}
-
-static void change_begin(struct money_ops *ops)
-{
-    begins.real = ops->db;
-    begins.calls = 0;
-    ops->db.begin = lying_begin;
-}
-
-START_TEST(row_that_may_be_there_goes_with_its_process)
-{
-    struct node n = node_new_with(&server, SLOTS, change_begin);
-    struct hold h;
-    kit_recharge(&server, 1, 1000);
-    ck_assert_int_ne(hold_open(n.m, 1, 1000, &h, NULL), ERR_OK);
-    ck_assert_int_ne(hold_open(n.m, 1, 1000, &h, NULL), ERR_OK);
-    ck_assert_int_ge(begins.calls, 2);
-    node_stop(&n);
-    assert_sound(INVARIANTS_DRAINED);
-    ck_assert_int_eq(mariadb_number(&server, "SELECT COUNT(*) FROM processes"), 0);
-}
-END_TEST
-
-START_TEST(take_without_an_answer_raises_nothing_and_shows_later)
-{
-    for (int is_applied = 0; is_applied < 2; is_applied++) {
-        kit_begin(&server);
-        struct node n = node_new_with(&server, SLOTS, change_lying);
-        struct hold h, h2;
-        kit_recharge(&server, 1, 1000);
-        lie.take = ERR_DB_UNKNOWN;
-        lie.is_applied = is_applied;
-        ck_assert_int_eq(hold_open(n.m, 1, 1000, &h, NULL), ERR_UNAVAILABLE);
-        ck_assert_int_eq(kit_leased(&server, 1), is_applied ? 1000 : 0);
-        struct lease_account *a = lease_account_find(n.m, 1);
-        ck_assert_int_eq(a->granted_nusd, 0);
-        ck_assert(a->has_doubt);
-        lease_account_put(a);
-        /* The whole balance is leased by ourselves already, or not: it can be held either way, once. */
-        ck_assert_int_eq(hold_open(n.m, 1, 1000, &h, NULL), ERR_OK);
-        server.config->lease_wait_ms = 0;
-        ck_assert_int_ne(hold_open(n.m, 1, 1, &h2, NULL), ERR_OK);
-        assert_sound(0);
-        hold_cancel(n.m, &h);
-        node_stop(&n);
-        assert_sound(INVARIANTS_DRAINED);
-    }
-}
-END_TEST
-
-START_TEST(lease_of_an_unanswered_take_is_found_and_given_back)
-{
-    struct node n = node_new_with(&server, SLOTS, change_lying);
-    struct hold h;
-    server.config->lease_idle_ms = 0;
-    kit_recharge(&server, 1, 1000);
-    lie.take = ERR_DB_UNKNOWN;
-    lie.is_applied = true;
-    ck_assert_int_eq(hold_open(n.m, 1, 1000, &h, NULL), ERR_UNAVAILABLE);
-    ck_assert_int_eq(kit_leased(&server, 1), 1000);
-    lease_give_idle(n.m);
-    lease_give_idle(n.m);
-    ck_assert_int_eq(kit_leased(&server, 1), 0);
-    ck_assert_int_eq(atomic_load(&n.m->accounts_n), 0);
-    node_stop(&n);
-    assert_sound(INVARIANTS_DRAINED);
-}
-END_TEST
-
-START_TEST(give_back_without_an_answer_is_doubtful_until_the_row_tells)
-{
-    for (int is_applied = 0; is_applied < 2; is_applied++) {
-        kit_begin(&server);
-        server.config->lease_idle_ms = 0;
-        server.config->lease_wait_ms = 0;
-        struct node n = node_new_with(&server, SLOTS, change_lying);
-        struct hold h, h2;
-        kit_recharge(&server, 1, 1000);
-        ck_assert_int_eq(hold_open(n.m, 1, 1000, &h, NULL), ERR_OK);
-        hold_cancel(n.m, &h);
-        lie.give = ERR_DB_UNKNOWN;
-        lie.is_applied = is_applied;
-        lease_give_idle(n.m);
-        ck_assert_int_eq(kit_leased(&server, 1), is_applied ? 0 : 1000);
-        struct lease_account *a = lease_account_find(n.m, 1);
-        ck_assert_int_eq(lease_free(a), 0);
-        ck_assert_int_eq(a->doubtful_nusd, 1000);
-        lease_account_put(a);
-        ck_assert_int_eq(hold_open(n.m, 1, 1000, &h, NULL), ERR_OK);
-        ck_assert_int_ne(hold_open(n.m, 1, 1, &h2, NULL), ERR_OK);
-        assert_sound(0);
-        hold_cancel(n.m, &h);
-        node_stop(&n);
-        assert_sound(INVARIANTS_DRAINED);
-    }
-}
-END_TEST
-
-START_TEST(give_back_that_was_rolled_back_is_free_again)
-{
-    struct node n = node_new_with(&server, SLOTS, change_lying);
-    struct hold h;
-    server.config->lease_idle_ms = 0;
-    kit_recharge(&server, 1, 1000);
-    ck_assert_int_eq(hold_open(n.m, 1, 1000, &h, NULL), ERR_OK);
-    hold_cancel(n.m, &h);
-    lie.give = ERR_DB_RETRY;
-    lease_give_idle(n.m);
-    struct lease_account *a = lease_account_find(n.m, 1);
-    ck_assert_int_eq(lease_free(a), 1000);
-    lease_account_put(a);
-    node_stop(&n);
-}
-END_TEST
-
-START_TEST(take_that_lost_to_others_is_tried_again)
-{
-    struct node n = node_new_with(&server, SLOTS, change_lying);
-    struct hold h;
-    kit_recharge(&server, 1, 1000);
-    lie.take = ERR_DB_RETRY;
-    ck_assert_int_eq(hold_open(n.m, 1, 1000, &h, NULL), ERR_OK);
-    hold_cancel(n.m, &h);
-    node_stop(&n);
-}
-END_TEST
-
 struct asker {
     pthread_t thread;
     struct node *n;
@@ -547,294 +364,9 @@ START_TEST(take_sees_what_was_leased_while_it_waited_for_the_account)
                  "0.000001000");
     pthread_join(asker.thread, NULL);
     ck_assert_int_eq(asker.e, ERR_FUNDS_RESERVED);
-    assert_sound(0);
+    money_assert_sound(&server, 0);
     node_crash(&other);
     node_crash(&n);
-}
-END_TEST
-
-/* ---- read-backs ---- */
-
-START_TEST(read_backs_are_taken_in_the_order_of_the_row_not_of_arrival)
-{
-    struct node n = node_new(&server, SLOTS);
-    struct lease_account *a = lease_account_get(n.m, 1);
-    /* A flush of segment 1 (n 2), then a take (n 3): the take's answer comes first. */
-    struct lease_row first = {.exists = true, .amount_nusd = 10, .n = 1, .position = 0};
-    lease_apply(a, &first, lease_seq(n.m), true);
-    a->held_nusd = 10;
-    lease_note_spent(a, 1, 10, true);
-    a->held_nusd = 0;
-    a->closing_nusd = 0;
-    ck_assert_int_eq(lease_free(a), 0);
-    struct lease_row flush = {.exists = true, .amount_nusd = 0, .n = 2, .position = 1};
-    struct lease_row take = {.exists = true, .amount_nusd = 3, .n = 3, .position = 1};
-    lease_apply(a, &take, lease_seq(n.m), true);
-    ck_assert_int_eq(lease_free(a), 3);
-    lease_apply(a, &flush, lease_seq(n.m), true);
-    (void)lease_drop_spent(a, 1);
-    ck_assert_int_eq(lease_free(a), 3);
-    ck_assert_int_eq(a->spent_nusd, 0);
-    lease_account_put(a);
-    node_crash(&n);
-}
-END_TEST
-
-START_TEST(doubt_is_settled_only_by_what_began_after_it)
-{
-    struct node n = node_new(&server, SLOTS);
-    struct lease_account *a = lease_account_get(n.m, 1);
-    struct lease_row row = {.exists = true, .amount_nusd = 10, .n = 1};
-    uint64_t early = lease_seq(n.m);
-    a->granted_nusd = 10;
-    a->doubtful_nusd = 4;
-    a->has_doubt = true;
-    a->doubt_seq = lease_seq(n.m);
-    lease_apply(a, &row, early, true);
-    lease_apply(a, &row, lease_seq(n.m), false);
-    ck_assert_int_eq(lease_free(a), 6);
-    ck_assert(a->has_doubt);
-    lease_apply(a, &row, lease_seq(n.m), true);
-    ck_assert_int_eq(lease_free(a), 10);
-    ck_assert(!a->has_doubt);
-    lease_account_put(a);
-    node_crash(&n);
-}
-END_TEST
-
-START_TEST(read_back_from_before_a_flush_raises_nothing)
-{
-    struct node n = node_new(&server, SLOTS);
-    struct lease_account *a = lease_account_get(n.m, 1);
-    struct lease_row before = {.exists = true, .amount_nusd = 10, .n = 5, .position = 0};
-    a->granted_nusd = 6; /* segment 1 cost 4, and its commit had no answer that tells the row */
-    (void)lease_drop_spent(a, 1);
-    lease_apply(a, &before, lease_seq(n.m), true);
-    ck_assert_int_eq(lease_free(a), 6);
-    lease_account_put(a);
-    node_crash(&n);
-}
-END_TEST
-
-static struct {
-    struct node n;
-    struct money_db_ops real;
-} slow;
-
-/* Before the answer of its COMMIT arrives, all that is free goes back, and the account is not needed any more. */
-static enum err slow_flush(void *self, struct usage_flush *f)
-{
-    enum err e = slow.real.flush(self, f);
-    server.config->lease_idle_ms = 0;
-    lease_give_idle(slow.n.m);
-    lease_give_idle(slow.n.m);
-    lease_account_put(lease_account_get(slow.n.m, 1));
-    return e;
-}
-
-static void change_slow(struct money_ops *ops)
-{
-    slow.real = ops->db;
-    ops->db.flush = slow_flush;
-}
-
-START_TEST(flush_that_returns_after_all_was_given_back_raises_nothing)
-{
-    slow.n = node_new_with(&server, SLOTS, change_slow);
-    kit_recharge(&server, 1, 1000);
-    ck_assert_int_eq(kit_run(&slow.n, 1, 500, 100), ERR_OK);
-    node_drain(&slow.n);
-    ck_assert_int_eq(kit_balance(&server, 1), 900);
-    ck_assert_int_eq(kit_leased(&server, 1), 0);
-    struct lease_account *a = lease_account_get(slow.n.m, 1);
-    ck_assert_int_eq(lease_free(a), 0);
-    lease_account_put(a);
-    node_stop(&slow.n);
-    assert_sound(INVARIANTS_DRAINED);
-}
-END_TEST
-
-START_TEST(flush_between_close_and_settlement_keeps_the_sums)
-{
-    struct node n = node_new(&server, SLOTS);
-    struct kit_request r;
-    kit_recharge(&server, 1, 1000);
-    ck_assert_int_eq(kit_admit(&n, 1, 1000, &r), ERR_OK);
-    struct lease_account *a = lease_account_find(n.m, 1);
-    r.row.status = USAGE_OK;
-    r.row.cost_nusd = 400;
-    journal_close(n.m, &r.slot, &r.row);
-    ck_assert_int_eq(lease_free(a), 0);
-    node_drain(&n);
-    ck_assert_int_eq(kit_leased(&server, 1), 600);
-    ck_assert_int_eq(lease_free(a), 0);
-    hold_settle(n.m, &r.hold, 400);
-    ck_assert_int_eq(lease_free(a), 600);
-    lease_account_put(a);
-    node_stop(&n);
-    assert_sound(INVARIANTS_DRAINED);
-}
-END_TEST
-
-START_TEST(spent_costs_are_dropped_by_position_also_when_they_went_elsewhere)
-{
-    struct node n = node_new(&server, SLOTS);
-    struct lease_account *a = lease_account_get(n.m, 1);
-    for (uint64_t s = 1; s <= 40; s++)
-        lease_note_spent(a, s, (int64_t)s, false);
-    lease_move_spent(a, 7, SEGMENT_STUCK, 7);
-    lease_move_spent(a, SEGMENT_STUCK, 12, 7);
-    ck_assert_int_eq(lease_drop_spent(a, 10), 55 - 7);
-    ck_assert_int_eq(lease_drop_spent(a, 12), 11 + 12 + 7);
-    lease_note_spent(a, 3, 5, false); /* a segment that must be flushed again */
-    ck_assert_int_eq(lease_drop_spent(a, 12), 5);
-    ck_assert_int_eq(a->spent_nusd, (13 + 40) * 28 / 2);
-    lease_account_put(a);
-    node_crash(&n);
-}
-END_TEST
-
-/* ---- many at once ---- */
-
-#define NODES    4
-#define PER_NODE 50
-
-struct racer {
-    pthread_t thread;
-    struct node *n;
-    pthread_barrier_t *start;
-    int64_t need;
-    struct kit_request r;
-    enum err e;
-};
-
-static void *race(void *arg)
-{
-    struct racer *r = arg;
-    pthread_barrier_wait(r->start);
-    r->e = kit_admit(r->n, 1, r->need, &r->r);
-    return NULL;
-}
-
-START_TEST(two_hundred_at_once_on_credit_for_one_admit_exactly_one)
-{
-    struct node n[NODES];
-    struct racer r[NODES * PER_NODE];
-    pthread_barrier_t start;
-    int admitted = 0;
-    server.config->lease_wait_ms = 200;
-    kit_recharge(&server, 1, USD);
-    for (int i = 0; i < NODES; i++)
-        n[i] = node_start(&server, PER_NODE);
-    pthread_barrier_init(&start, NULL, NODES * PER_NODE);
-    for (int i = 0; i < NODES * PER_NODE; i++) {
-        r[i] = (struct racer){.n = &n[i % NODES], .start = &start, .need = USD};
-        ck_assert_int_eq(pthread_create(&r[i].thread, NULL, race, &r[i]), 0);
-    }
-    for (int i = 0; i < NODES * PER_NODE; i++) {
-        pthread_join(r[i].thread, NULL);
-        admitted += r[i].e == ERR_OK;
-        ck_assert(r[i].e == ERR_OK || r[i].e == ERR_FUNDS_RESERVED);
-    }
-    ck_assert_int_eq(admitted, 1);
-    assert_sound(0);
-    for (int i = 0; i < NODES * PER_NODE; i++) {
-        if (r[i].e == ERR_OK)
-            kit_finish(r[i].n, &r[i].r, USD);
-    }
-    for (int i = 0; i < NODES; i++)
-        node_stop(&n[i]);
-    ck_assert_int_eq(kit_balance(&server, 1), 0);
-    assert_sound(INVARIANTS_DRAINED);
-    pthread_barrier_destroy(&start);
-}
-END_TEST
-
-START_TEST(smaller_needs_behind_a_larger_one_are_served)
-{
-    struct node n = node_start(&server, PER_NODE);
-    struct racer r[3];
-    pthread_barrier_t start;
-    const int64_t needs[] = {5000, 600, 400};
-    server.config->lease_wait_ms = 200;
-    kit_recharge(&server, 1, 1000);
-    pthread_barrier_init(&start, NULL, 3);
-    for (int i = 0; i < 3; i++) {
-        r[i] = (struct racer){.n = &n, .start = &start, .need = needs[i]};
-        ck_assert_int_eq(pthread_create(&r[i].thread, NULL, race, &r[i]), 0);
-    }
-    for (int i = 0; i < 3; i++)
-        pthread_join(r[i].thread, NULL);
-    ck_assert_int_eq(r[0].e, ERR_NO_FUNDS);
-    ck_assert_int_eq(r[1].e, ERR_OK);
-    ck_assert_int_eq(r[2].e, ERR_OK);
-    kit_finish(&n, &r[1].r, 600);
-    kit_finish(&n, &r[2].r, 1);
-    node_stop(&n);
-    ck_assert_int_eq(kit_balance(&server, 1), 399);
-    assert_sound(INVARIANTS_DRAINED);
-    pthread_barrier_destroy(&start);
-}
-END_TEST
-
-struct spender {
-    pthread_t thread;
-    struct node *n;
-    unsigned seed;
-    int64_t spent;
-    int served, refused;
-};
-
-static void *spend(void *arg)
-{
-    struct spender *s = arg;
-    for (int i = 0; i < 60; i++) {
-        int64_t need = 1 + rand_r(&s->seed) % 5000, cost = rand_r(&s->seed) % (int)(need + 1);
-        enum err e = kit_run(s->n, 1 + rand_r(&s->seed) % 3, need, cost);
-        s->served += !e;
-        s->refused += e != ERR_OK;
-        s->spent += e ? 0 : cost;
-    }
-    return NULL;
-}
-
-START_TEST(balances_end_exact_after_many_spenders_in_three_processes)
-{
-    struct node n[3];
-    struct spender s[12];
-    int64_t spent = 0, before = 0;
-    server.config->lease_wait_ms = 300;
-    for (int i = 1; i <= 3; i++) {
-        kit_recharge(&server, i, 200000);
-        before += 200000;
-    }
-    for (int i = 0; i < 3; i++)
-        n[i] = node_start(&server, SLOTS);
-    for (unsigned i = 0; i < 12; i++) {
-        s[i] = (struct spender){.n = &n[i % 3], .seed = i + 1};
-        ck_assert_int_eq(pthread_create(&s[i].thread, NULL, spend, &s[i]), 0);
-    }
-    for (int i = 0; i < 20; i++) {
-        assert_sound(0);
-        for (int k = 0; k < 3; k++) {
-            n[k].m->next_wanted_ms = 0;
-            (void)money_upkeep(n[k].m);
-        }
-        usleep(20000);
-    }
-    int served = 0;
-    for (int i = 0; i < 12; i++) {
-        pthread_join(s[i].thread, NULL);
-        spent += s[i].spent;
-        served += s[i].served;
-    }
-    ck_assert_int_gt(served, 100);
-    for (int i = 0; i < 3; i++)
-        node_stop(&n[i]);
-    ck_assert_int_eq(kit_balance(&server, 1) + kit_balance(&server, 2) + kit_balance(&server, 3),
-                     before - spent);
-    ck_assert_int_eq(mariadb_number(&server, "SELECT COUNT(*) FROM usage_log"), served);
-    assert_sound(INVARIANTS_DRAINED);
 }
 END_TEST
 
@@ -860,29 +392,7 @@ int main(void)
     tcase_add_test(t, take_of_a_process_whose_row_is_gone_expels_it);
     tcase_add_test(t, process_that_cannot_write_seen_at_stops_admitting_before_it_is_abandoned);
     tcase_add_test(t, process_unseen_for_long_is_abandoned_with_its_leases);
-    tcase_add_test(t, row_that_may_be_there_goes_with_its_process);
-    tcase_add_test(t, take_without_an_answer_raises_nothing_and_shows_later);
-    tcase_add_test(t, lease_of_an_unanswered_take_is_found_and_given_back);
-    tcase_add_test(t, give_back_without_an_answer_is_doubtful_until_the_row_tells);
-    tcase_add_test(t, give_back_that_was_rolled_back_is_free_again);
-    tcase_add_test(t, take_that_lost_to_others_is_tried_again);
     tcase_add_test(t, take_sees_what_was_leased_while_it_waited_for_the_account);
-    tcase_add_test(t, read_backs_are_taken_in_the_order_of_the_row_not_of_arrival);
-    tcase_add_test(t, doubt_is_settled_only_by_what_began_after_it);
-    tcase_add_test(t, read_back_from_before_a_flush_raises_nothing);
-    tcase_add_test(t, flush_that_returns_after_all_was_given_back_raises_nothing);
-    tcase_add_test(t, flush_between_close_and_settlement_keeps_the_sums);
-    tcase_add_test(t, spent_costs_are_dropped_by_position_also_when_they_went_elsewhere);
-    tcase_add_test(t, two_hundred_at_once_on_credit_for_one_admit_exactly_one);
-    tcase_add_test(t, smaller_needs_behind_a_larger_one_are_served);
-    tcase_add_test(t, balances_end_exact_after_many_spenders_in_three_processes);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    (void)!log_open("stderr", LOG_LEVEL_ERROR);
-    mariadb_start(&server);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    mariadb_stop(&server);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return money_run_suite(s, &server);
 }

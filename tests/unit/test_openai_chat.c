@@ -1,40 +1,21 @@
 #include "upstream/format.h"
 
 #include "base/buf.h"
+#include "tests/unit/codec_kit.h"
+#include "tests/unit/format_suite.h"
 #include "upstream/splice.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define ARENA_MAX  (1 << 22)
-#define ROWS(t)    (int)(sizeof(t) / sizeof((t)[0]))
 #define MESSAGE    "{\"role\":\"user\",\"content\":\"hi\"}"
 #define BODY(more) "{\"model\":\"m\",\"messages\":[" MESSAGE "]" more "}"
 
-static struct arena *arena;
 static const struct format *const chat = &format_openai_chat;
-
-static void setup(void)
-{
-    arena = arena_new(ARENA_MAX);
-    ck_assert_ptr_nonnull(arena);
-}
-
-static void teardown(void)
-{
-    arena_free(arena);
-}
 
 static struct format_request request_of(const char *body)
 {
-    struct format_request r;
-    struct fault fault = {0};
-    enum err e =
-        chat->read_request(&(struct format_call){.body = slice_of(body)}, arena, &r, &fault);
-
-    ck_assert_msg(e == ERR_OK, "%s: %s", body, fault.text);
-    return r;
+    return kit_read(chat, arena, body);
 }
 
 START_TEST(formats_are_found_by_name)
@@ -489,11 +470,9 @@ int main(void)
 {
     Suite *suite = suite_create("openai_chat");
     TCase *cases = tcase_create("openai_chat");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     suite_add_tcase(suite, cases);
-    tcase_add_checked_fixture(cases, setup, teardown);
+    tcase_add_checked_fixture(cases, suite_arena_open, suite_arena_close);
     tcase_set_timeout(cases, 60);
     tcase_add_test(cases, formats_are_found_by_name);
     tcase_add_test(cases, a_minimal_request_reads_with_its_defaults);
@@ -513,8 +492,5 @@ int main(void)
     tcase_add_test(cases, a_removed_model_stays_away);
     tcase_add_test(cases, an_edit_that_is_no_json_is_not_sent);
     tcase_add_test(cases, memory_that_runs_out_while_writing_is_told);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

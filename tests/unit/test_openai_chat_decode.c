@@ -1,28 +1,13 @@
 #include "tests/unit/codec_kit.h"
+#include "tests/unit/format_suite.h"
 
 #include <check.h>
-#include <stdlib.h>
-#include <string.h>
 
-#define ARENA_MAX (1 << 22)
-#define ROWS(t)   (int)(sizeof(t) / sizeof((t)[0]))
 #define ASK(more) "{\"model\":\"m\",\"messages\":[" more
 #define USER      "{\"role\":\"user\",\"content\":\"hi\"}"
 #define SAID      "user\n  text @messages[0].content \"hi\"\n"
 
-static struct arena *arena;
 static const struct format *const chat = &format_openai_chat;
-
-static void setup(void)
-{
-    arena = arena_new(ARENA_MAX);
-    ck_assert_ptr_nonnull(arena);
-}
-
-static void teardown(void)
-{
-    arena_free(arena);
-}
 
 /* ---- what becomes of a request ---- */
 
@@ -360,17 +345,12 @@ int main(void)
 {
     Suite *s = suite_create("openai_chat_decode");
     TCase *t = tcase_create("all");
-    SRunner *r = srunner_create(s);
-    int failed;
 
-    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_checked_fixture(t, suite_arena_open, suite_arena_close);
     tcase_add_loop_test(t, a_request_is_decoded_to_its_canonical_form, 0, ROWS(golden));
     tcase_add_loop_test(t, what_cannot_be_carried_is_refused_with_its_path, 0, ROWS(refused));
     tcase_add_test(t, fields_are_named_as_the_client_spells_them);
     tcase_add_loop_test(t, memory_that_runs_out_anywhere_is_told, 0, ROWS(golden));
     suite_add_tcase(s, t);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -1,25 +1,11 @@
 #include "tests/unit/codec_kit.h"
+#include "tests/unit/format_suite.h"
 
 #include <check.h>
-#include <stdlib.h>
-#include <string.h>
 
 #define ARENA_MAX (1 << 22)
-#define ROWS(t)   (int)(sizeof(t) / sizeof((t)[0]))
 
-static struct arena *arena;
 static const struct format *const chat = &format_openai_chat;
-
-static void setup(void)
-{
-    arena = arena_new(ARENA_MAX);
-    ck_assert_ptr_nonnull(arena);
-}
-
-static void teardown(void)
-{
-    arena_free(arena);
-}
 
 /* ---- streams ---- */
 
@@ -332,10 +318,8 @@ int main(void)
 {
     Suite *s = suite_create("openai_chat_decoder");
     TCase *t = tcase_create("all");
-    SRunner *r = srunner_create(s);
-    int failed;
 
-    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_checked_fixture(t, suite_arena_open, suite_arena_close);
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, a_stream_is_decoded_alike_for_every_split, 0, ROWS(streams));
     tcase_add_test(t, an_answer_without_its_end_is_cut_with_what_came);
@@ -346,8 +330,5 @@ int main(void)
     tcase_add_test(t, what_the_sink_says_stops_the_decoder);
     tcase_add_loop_test(t, memory_that_runs_out_anywhere_is_told, 0, ROWS(streams));
     suite_add_tcase(s, t);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

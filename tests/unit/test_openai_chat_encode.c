@@ -1,32 +1,22 @@
 #include "tests/unit/codec_kit.h"
-
+#include "tests/unit/format_suite.h"
 #include "upstream/capability.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define ARENA_MAX (1 << 22)
-#define ROWS(t)   (int)(sizeof(t) / sizeof((t)[0]))
 #define USER      "{\"role\":\"user\",\"content\":\"hi\"}"
 #define ASK(more) "{\"model\":\"m\",\"messages\":[" more
 #define WITH(m)   ASK(USER "]," m "}")
 #define OUT(m)    "{\"model\":\"up\",\"messages\":[" m "]"
 
-static struct arena *arena;
 static const struct format *const chat = &format_openai_chat;
 static struct capability capability;
 
 static void setup(void)
 {
-    arena = arena_new(ARENA_MAX);
-    ck_assert_ptr_nonnull(arena);
+    suite_arena_open();
     capability = capability_default;
-}
-
-static void teardown(void)
-{
-    arena_free(arena);
 }
 
 /* What the target of a row can do. */
@@ -358,17 +348,12 @@ int main(void)
 {
     Suite *s = suite_create("openai_chat_encode");
     TCase *t = tcase_create("all");
-    SRunner *r = srunner_create(s);
-    int failed;
 
-    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_checked_fixture(t, setup, suite_arena_close);
     tcase_add_loop_test(t, a_request_is_written_for_its_target, 0, ROWS(golden));
     tcase_add_loop_test(t, what_the_target_cannot_do_is_refused_with_its_path, 0, ROWS(refused));
     tcase_add_test(t, modalities_that_the_model_lacks_are_refused);
     tcase_add_test(t, tools_are_refused_by_a_model_without_them_unless_none_may_be_called);
     suite_add_tcase(s, t);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

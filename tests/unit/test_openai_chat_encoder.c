@@ -1,11 +1,10 @@
 #include "tests/unit/codec_kit.h"
+#include "tests/unit/format_suite.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define ARENA_MAX (1 << 22)
-#define ROWS(t)   (int)(sizeof(t) / sizeof((t)[0]))
 #define TEXT(t)                                                                                    \
     {                                                                                              \
         (t), sizeof(t) - 1                                                                         \
@@ -31,7 +30,6 @@
         .kind = EV_BEGIN, .part = (n), .part_kind = PART_CALL, .id = TEXT(i), .name = TEXT(f)      \
     }
 
-static struct arena *arena;
 static struct buf out;
 static const struct format *const chat = &format_openai_chat;
 static const struct counts counts = {.in_fresh = 10,
@@ -44,15 +42,14 @@ static const struct counts counts = {.in_fresh = 10,
 
 static void setup(void)
 {
-    arena = arena_new(ARENA_MAX);
-    ck_assert_ptr_nonnull(arena);
+    suite_arena_open();
     buf_init(&out, 1 << 20);
 }
 
 static void teardown(void)
 {
     buf_clear(&out);
-    arena_free(arena);
+    suite_arena_close();
 }
 
 #define USAGE                                                                                      \
@@ -325,8 +322,6 @@ int main(void)
 {
     Suite *s = suite_create("openai_chat_encoder");
     TCase *t = tcase_create("all");
-    SRunner *r = srunner_create(s);
-    int failed;
 
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_set_timeout(t, 60);
@@ -336,8 +331,5 @@ int main(void)
     tcase_add_test(t, a_client_of_functions_gets_one_function_call);
     tcase_add_loop_test(t, memory_that_runs_out_anywhere_is_told, 0, ROWS(rows));
     suite_add_tcase(s, t);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

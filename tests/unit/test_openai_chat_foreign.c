@@ -2,15 +2,13 @@
 #include "tests/unit/codec_kit.h"
 
 #include "upstream/capability.h"
+#include "tests/unit/format_suite.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define ARENA_MAX (1 << 22)
-#define HI        "{\"role\":\"user\",\"content\":\"hi\"}"
+#define HI "{\"role\":\"user\",\"content\":\"hi\"}"
 
-static struct arena *arena;
 static const struct format *const chat = &format_openai_chat;
 static struct capability capability;
 static struct canon canon;
@@ -18,16 +16,10 @@ static struct plan plan;
 
 static void setup(void)
 {
-    arena = arena_new(ARENA_MAX);
-    ck_assert_ptr_nonnull(arena);
+    suite_arena_open();
     capability = capability_default;
     canon_init(&canon, arena, VENDOR_ANTHROPIC, NULL);
     plan = kit_plan(arena, "up", &capability);
-}
-
-static void teardown(void)
-{
-    arena_free(arena);
 }
 
 static struct part *say(enum canon_role role, enum part_kind kind, const char *text)
@@ -291,10 +283,8 @@ int main(void)
 {
     Suite *s = suite_create("openai_chat_foreign");
     TCase *t = tcase_create("all");
-    SRunner *r = srunner_create(s);
-    int failed;
 
-    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_checked_fixture(t, setup, suite_arena_close);
     tcase_add_test(t, a_failed_result_says_so_and_names_are_made_legal);
     tcase_add_test(t, a_result_of_images_alone_says_where_they_are);
     tcase_add_test(t, a_signature_of_this_provider_returns_to_its_call);
@@ -310,8 +300,5 @@ int main(void)
     tcase_add_test(t, memory_that_runs_out_anywhere_is_told);
     tcase_add_test(t, a_body_past_the_maximum_of_its_buffer_is_told);
     suite_add_tcase(s, t);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -1,41 +1,21 @@
 #include "upstream/format.h"
 
 #include "base/buf.h"
-#include "upstream/sse.h"
+#include "tests/unit/codec_kit.h"
+#include "tests/unit/format_suite.h"
 
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define ARENA_MAX  (1 << 22)
-#define ROWS(t)    (int)(sizeof(t) / sizeof((t)[0]))
 #define MESSAGE    "{\"role\":\"user\",\"content\":\"hi\"}"
 #define BODY(more) "{\"model\":\"m\",\"messages\":[" MESSAGE "]" more "}"
 
-static struct arena *arena;
 static const struct format *const chat = &format_openai_chat;
-
-static void setup(void)
-{
-    arena = arena_new(ARENA_MAX);
-    ck_assert_ptr_nonnull(arena);
-}
-
-static void teardown(void)
-{
-    arena_free(arena);
-}
 
 static struct format_request request_of(const char *body)
 {
-    struct format_request r;
-    struct fault fault = {0};
-    enum err e =
-        chat->read_request(&(struct format_call){.body = slice_of(body)}, arena, &r, &fault);
-
-    ck_assert_msg(e == ERR_OK, "%s: %s", body, fault.text);
-    return r;
+    return kit_read(chat, arena, body);
 }
 
 /* ---- events ---- */
@@ -55,46 +35,6 @@ static struct reader reader_for(const char *body, const char *public_model,
 
 #define PLAIN  BODY(",\"stream\":true")
 #define WANTED BODY(",\"stream\":true,\"stream_options\":{\"include_usage\":true}")
-
-struct seen {
-    struct reader *reader;
-    enum event_verdict verdict; /* of the last event */
-    struct buf out;             /* what the client gets */
-    size_t events;
-};
-
-static enum err see(void *ctx, const struct sse_event *e)
-{
-    struct seen *s = ctx;
-
-    s->verdict = chat->reader.read_event(s->reader, e);
-    s->events++;
-    if (s->verdict == EVENT_WITHHOLD)
-        return ERR_OK;
-    return buf_append_slice(&s->out, s->verdict == EVENT_FORWARD && s->reader->replacement.p
-                                         ? s->reader->replacement
-                                         : e->raw);
-}
-
-/* Feeds text in two parts, or byte by byte when cut is past its end. */
-static void feed(struct seen *s, struct reader *r, struct slice text, size_t cut)
-{
-    struct sse sse;
-    size_t at, step = cut > text.n ? 1 : text.n + 1;
-
-    *s = (struct seen){.reader = r};
-    buf_init(&s->out, 1 << 20);
-    sse_init(&sse, 1 << 16);
-    cut = cut > text.n ? 0 : cut;
-    ck_assert_int_eq(sse_feed(&sse, (struct slice){text.p, cut}, see, s), ERR_OK);
-    for (at = cut; at < text.n; at += step)
-        ck_assert_int_eq(
-            sse_feed(&sse, (struct slice){text.p + at, text.n - at < step ? text.n - at : step},
-                     see, s),
-            ERR_OK);
-    ck_assert_int_eq(sse_finish(&sse, see, s), ERR_OK);
-    sse_clear(&sse);
-}
 
 #define CHUNK_HEAD                                                                                 \
     "data: "                                                                                       \
@@ -132,7 +72,7 @@ static void check_stream(const char *body, const char *public_model, const char 
     struct counts c;
     struct seen s;
 
-    feed(&s, &r, slice_of(stream), cut);
+    suite_see(&s, &r, slice_of(stream), cut);
     ck_assert_msg(slice_eq_z(buf_slice(&s.out), expected), "cut %zu: %.*s", cut,
                   SLICE_FMT(buf_slice(&s.out)));
     ck_assert_int_eq(s.verdict, EVENT_END);
@@ -218,7 +158,7 @@ START_TEST(each_event_has_its_verdict)
     struct reader r = reader_for(events[_i].body, "pub", "up");
     struct seen s;
 
-    feed(&s, &r, slice_of(events[_i].event), 0);
+    suite_see(&s, &r, slice_of(events[_i].event), 0);
     ck_assert_uint_eq(s.events, 1);
     ck_assert_int_eq(s.verdict, events[_i].verdict);
     if (events[_i].replacement)
@@ -237,14 +177,14 @@ START_TEST(an_error_inside_the_answer_is_kept_for_the_log)
     struct reader r = reader_for(PLAIN, "m", "m");
     struct seen s;
 
-    feed(&s, &r,
-         SLICE("data: {\"error\":{\"message\":\"over\\nloaded "
-               "\\u4f60\",\"type\":\"server_error\",\"code\":503}}\n\n"),
-         0);
+    suite_see(&s, &r,
+              SLICE("data: {\"error\":{\"message\":\"over\\nloaded "
+                    "\\u4f60\",\"type\":\"server_error\",\"code\":503}}\n\n"),
+              0);
     ck_assert_str_eq(r.error_text, "over\nloaded \xe4\xbd\xa0");
     ck_assert_str_eq(r.error_code, "503");
     buf_clear(&s.out);
-    feed(&s, &r, SLICE("data: {\"error\":{\"type\":\"server_error\",\"code\":null}}\n\n"), 0);
+    suite_see(&s, &r, SLICE("data: {\"error\":{\"type\":\"server_error\",\"code\":null}}\n\n"), 0);
     ck_assert_str_eq(r.error_text, err_info(ERR_UP_FAILED)->text);
     ck_assert_str_eq(r.error_code, "server_error");
     buf_clear(&s.out);
@@ -284,10 +224,10 @@ START_TEST(every_kind_of_output_is_seen)
         struct reader r = reader_for(PLAIN, "m", "m");
         struct seen s;
 
-        feed(&s, &r,
-             slice_of(
-                 arena_printf(arena, "data: {\"choices\":[{\"delta\":%s}]}\n\n", rows[i].delta)),
-             0);
+        suite_see(&s, &r,
+                  slice_of(arena_printf(arena, "data: {\"choices\":[{\"delta\":%s}]}\n\n",
+                                        rows[i].delta)),
+                  0);
         ck_assert_int_eq(s.verdict, EVENT_FORWARD);
         ck_assert_msg(r.output.ascii_bytes == rows[i].ascii && r.has_content == rows[i].has_content,
                       "row %zu: %d", i, (int)r.output.ascii_bytes);
@@ -360,7 +300,7 @@ START_TEST(usage_becomes_counts_that_do_not_overlap)
 
         (void)snprintf(event, sizeof(event), "%.*s%s%s", (int)(strstr(places[p], "%s") - places[p]),
                        places[p], usages[_i].usage, strstr(places[p], "%s") + 2);
-        feed(&s, &r, slice_of(event), 0);
+        suite_see(&s, &r, slice_of(event), 0);
         check_usage(&r, (size_t)_i);
         buf_clear(&s.out);
         reader_clear(&r);
@@ -373,7 +313,7 @@ START_TEST(the_last_usage_with_numbers_wins)
     struct reader r = reader_for(PLAIN, "m", "m");
     struct seen s;
 
-    feed(
+    suite_see(
         &s, &r,
         SLICE("data: {\"choices\":[{}],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":1}}\n\n"
               "data: {\"choices\":[{}],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":2}}\n\n"
@@ -393,10 +333,10 @@ START_TEST(without_usage_the_counts_are_estimated)
     struct counts c;
     struct seen s;
 
-    feed(&s, &r,
-         SLICE("data: {\"choices\":[{\"delta\":{\"content\":\"abcde\"}}]}\n\n"
-               "data: {\"choices\":[{\"delta\":{\"content\":\"fgh\"}}]}\n\n"),
-         0);
+    suite_see(&s, &r,
+              SLICE("data: {\"choices\":[{\"delta\":{\"content\":\"abcde\"}}]}\n\n"
+                    "data: {\"choices\":[{\"delta\":{\"content\":\"fgh\"}}]}\n\n"),
+              0);
     c = reader_counts(&r);
     ck_assert(!c.is_known);
     ck_assert_int_eq(c.out_all, 2);
@@ -580,7 +520,7 @@ START_TEST(the_stream_error_is_the_published_one)
     ck_assert_str_eq(b.p, "data: {\"error\":{\"message\":\"it "
                           "\\\"broke\\\"\\n\",\"type\":\"server_error\",\"param\":null,"
                           "\"code\":\"service_unavailable\"}}\n\n");
-    feed(&s, &r, buf_slice(&b), 0);
+    suite_see(&s, &r, buf_slice(&b), 0);
     ck_assert_int_eq(s.verdict, EVENT_FAIL);
     ck_assert_str_eq(r.error_text, "it \"broke\"\n");
     buf_reset(&b);
@@ -616,7 +556,7 @@ START_TEST(ping_and_end_are_what_clients_expect)
     struct reader r = reader_for(PLAIN, "m", "m");
     struct seen s;
 
-    feed(&s, &r, chat->ping, 0);
+    suite_see(&s, &r, chat->ping, 0);
     ck_assert_int_eq(s.verdict, EVENT_FORWARD);
     buf_clear(&s.out);
     ck_assert(slice_eq_z(chat->ping, ": keep-alive\n\n"));
@@ -678,7 +618,7 @@ START_TEST(cost_goes_into_the_usage_chunk_of_those_who_get_it)
 
         r.cost_text = write_cost;
         r.cost_ctx = cost_prefix;
-        feed(&s, &r, text, cut);
+        suite_see(&s, &r, text, cut);
         ck_assert_ptr_nonnull(strstr(s.out.p, want));
         ck_assert_ptr_eq(strstr(s.out.p, "cost"), strstr(s.out.p, want) + strlen(want) - 16);
         buf_clear(&s.out);
@@ -694,7 +634,7 @@ START_TEST(cost_is_nowhere_when_the_usage_chunk_is_withheld)
 
     r.cost_text = write_cost;
     r.cost_ctx = cost_prefix;
-    feed(&s, &r, slice_of(stream), 0);
+    suite_see(&s, &r, slice_of(stream), 0);
     ck_assert_str_eq(s.out.p, stream_for_client);
     buf_clear(&s.out);
     reader_clear(&r);
@@ -707,12 +647,12 @@ START_TEST(the_tier_is_the_last_that_the_answer_names)
     struct slice out;
     struct seen s;
 
-    feed(&s, &r,
-         SLICE("data: {\"choices\":[],\"service_tier\":\"auto\"}\n\n"
-               "data: {\"choices\":[],\"service_tier\":\"priority\"}\n\n"
-               "data: {\"choices\":[],\"service_tier\":null}\n\n"
-               "data: {\"choices\":[],\"service_tier\":7}\n\n"),
-         0);
+    suite_see(&s, &r,
+              SLICE("data: {\"choices\":[],\"service_tier\":\"auto\"}\n\n"
+                    "data: {\"choices\":[],\"service_tier\":\"priority\"}\n\n"
+                    "data: {\"choices\":[],\"service_tier\":null}\n\n"
+                    "data: {\"choices\":[],\"service_tier\":7}\n\n"),
+              0);
     ck_assert_str_eq(r.service_tier, "priority");
     buf_clear(&s.out);
     reader_clear(&r);
@@ -731,11 +671,9 @@ int main(void)
 {
     Suite *suite = suite_create("openai_chat_reader");
     TCase *cases = tcase_create("openai_chat_reader");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     suite_add_tcase(suite, cases);
-    tcase_add_checked_fixture(cases, setup, teardown);
+    tcase_add_checked_fixture(cases, suite_arena_open, suite_arena_close);
     tcase_set_timeout(cases, 60);
     tcase_add_test(cases, cost_goes_into_the_usage_of_a_whole_answer);
     tcase_add_test(cases, cost_goes_into_the_usage_chunk_of_those_who_get_it);
@@ -760,8 +698,5 @@ int main(void)
     tcase_add_test(cases, the_stream_error_is_the_published_one);
     tcase_add_test(cases, a_stream_error_that_does_not_fit_leaves_no_part_of_itself);
     tcase_add_test(cases, ping_and_end_are_what_clients_expect);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

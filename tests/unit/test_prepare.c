@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ARENA_MAX ((size_t)8 << 20)
+#define ARENA_MAX ((size_t)64 << 20)
 
 static struct arena *arena;
 static struct canon c;
@@ -142,6 +142,74 @@ START_TEST(ids_become_legal_and_unique_and_results_find_the_nearest_call)
                               "U:r(call_000000000000000000000001,two,second) "
                               "A:c(call_000000000000000000000002,three) "
                               "U:r(call_000000000000000000000002,three,third)");
+}
+END_TEST
+
+START_TEST(results_of_one_id_go_to_its_calls_in_their_order)
+{
+    add(CANON_USER, PART_TEXT, "go");
+    add_call("call_1", "a");
+    add_call("call_2", "b");
+    add_call("call_1", "c");
+    add_call("call_1", "d");
+    add_result("call_1", "first");
+    add_result("call_2", "other");
+    add_result("call_1", "second");
+    add_result("call_3", "lost");
+    prepare();
+    ck_assert_str_eq(shape(), "U:t(go) A:c(call_1,a)c(call_2,b)c(call_000000000000000000000002,c)"
+                              "c(call_000000000000000000000003,d) "
+                              "U:r(call_1,a,first)r(call_2,b,other)"
+                              "r(call_000000000000000000000002,c,second)"
+                              "r(call_000000000000000000000003,d,No result was recorded.,error) "
+                              "U:t(lost)");
+}
+END_TEST
+
+START_TEST(results_without_ids_find_their_calls_by_name)
+{
+    struct part *p;
+    size_t i;
+
+    add(CANON_USER, PART_TEXT, "go");
+    add_call("", "b");
+    add_call("", "a");
+    add_call("", "b");
+    add_call("call_9", "b");
+    add_result("", "a1");
+    add_result("", "b1");
+    add_result("", "b2");
+    add_result("call_9", "b9");
+    for (i = 0; i < 4; i++) {
+        p = &c.turns[c.turns_n - 4 + i].parts[0];
+        p->name = i ? SLICE("b") : SLICE("a");
+    }
+    prepare();
+    ck_assert_str_eq(shape(), "U:t(go) A:c(call_000000000000000000000000,b)"
+                              "c(call_000000000000000000000001,a)"
+                              "c(call_000000000000000000000002,b)c(call_9,b) "
+                              "U:r(call_000000000000000000000000,b,b1)"
+                              "r(call_000000000000000000000001,a,a1)"
+                              "r(call_000000000000000000000002,b,b2)r(call_9,b,b9)");
+}
+END_TEST
+
+#define MANY 5000
+
+START_TEST(many_results_in_the_opposite_order_find_their_calls)
+{
+    size_t i;
+
+    add(CANON_USER, PART_TEXT, "go");
+    for (i = 0; i < MANY; i++)
+        add_call(arena_printf(arena, "call_%zu", i), "f");
+    for (i = MANY; i-- > 0;)
+        add_result(arena_printf(arena, "call_%zu", i), arena_printf(arena, "%zu", i));
+    prepare();
+    ck_assert_uint_eq(c.turns_n, 3);
+    ck_assert_uint_eq(c.turns[2].parts_n, MANY);
+    for (i = 0; i < MANY; i++)
+        ck_assert(slice_eq_z(c.turns[2].parts[i].parts[0].text, arena_printf(arena, "%zu", i)));
 }
 END_TEST
 
@@ -334,6 +402,9 @@ int main(void)
     tcase_add_test(cases, results_follow_their_calls_in_the_order_of_the_calls);
     tcase_add_test(cases, a_missing_result_is_inserted_and_a_lost_one_becomes_text);
     tcase_add_test(cases, ids_become_legal_and_unique_and_results_find_the_nearest_call);
+    tcase_add_test(cases, results_of_one_id_go_to_its_calls_in_their_order);
+    tcase_add_test(cases, results_without_ids_find_their_calls_by_name);
+    tcase_add_test(cases, many_results_in_the_opposite_order_find_their_calls);
     tcase_add_test(cases, new_ids_do_not_depend_on_what_follows);
     tcase_add_test(cases, a_seal_goes_back_to_its_own_model_only);
     tcase_add_test(cases, thinking_that_lost_a_piece_is_left_out);

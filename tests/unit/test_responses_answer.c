@@ -1,32 +1,19 @@
 #include "upstream/responses.h"
 
 #include "base/buf.h"
+#include "tests/unit/format_suite.h"
 #include "upstream/event.h"
 #include "upstream/sse.h"
 #include "upstream/translate.h"
 
 #include <check.h>
 #include <ctype.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define ARENA_MAX (1 << 24)
-#define ROWS(t)   (int)(sizeof(t) / sizeof((t)[0]))
 #define RID       "01HZX0000000000000000000AB"
 
-static struct arena *arena;
 static const struct format *const responses = &format_openai_responses;
-
-static void setup(void)
-{
-    arena = arena_new(ARENA_MAX);
-    ck_assert_ptr_nonnull(arena);
-}
-
-static void teardown(void)
-{
-    arena_free(arena);
-}
 
 /* ---- a provider's answers ---- */
 
@@ -634,10 +621,8 @@ int main(void)
 {
     Suite *s = suite_create("responses_answer");
     TCase *t = tcase_create("all");
-    SRunner *r;
-    int failed;
 
-    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_checked_fixture(t, suite_arena_open, suite_arena_close);
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, an_answer_becomes_events_for_every_split, 0, ROWS(answers));
     tcase_add_test(t, every_event_that_clients_rely_on_is_written);
@@ -649,9 +634,5 @@ int main(void)
     tcase_add_test(t, a_failure_within_ends_what_was_translated);
     tcase_add_test(t, memory_that_runs_out_in_an_answer_is_told);
     suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

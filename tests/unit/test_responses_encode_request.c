@@ -1,20 +1,18 @@
 #include "upstream/responses.h"
 
 #include "base/buf.h"
+#include "tests/unit/format_suite.h"
 #include "upstream/sse.h"
 #include "upstream/translate.h"
 
 #include <check.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define ARENA_MAX  (1 << 24)
-#define ROWS(t)    (int)(sizeof(t) / sizeof((t)[0]))
 #define BODY(more) "{\"model\":\"m\",\"input\":\"hi\"" more "}"
 #define ITEMS(i)   "{\"model\":\"m\",\"input\":[" i "]}"
 
-static struct arena *arena;
 static const struct format *const responses = &format_openai_responses;
 static const struct format *client = &format_openai_responses;
 static struct capability capability;
@@ -22,16 +20,10 @@ static struct translation *translation;
 
 static void setup(void)
 {
-    arena = arena_new(ARENA_MAX);
-    ck_assert_ptr_nonnull(arena);
+    suite_arena_open();
     capability = capability_default;
     translation = NULL;
     client = responses;
-}
-
-static void teardown(void)
-{
-    arena_free(arena);
 }
 
 /* What Codex sends, in short. */
@@ -435,10 +427,8 @@ int main(void)
 {
     Suite *s = suite_create("responses_encode_request");
     TCase *t = tcase_create("requests");
-    SRunner *r;
-    int failed;
 
-    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_checked_fixture(t, setup, suite_arena_close);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, a_conversation_of_codex_is_carried);
     tcase_add_test(t, custom_tools_become_functions_where_there_are_none);
@@ -450,9 +440,5 @@ int main(void)
     tcase_add_test(t, long_names_of_users_are_hashed);
     tcase_add_test(t, memory_that_runs_out_in_a_request_is_told);
     suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

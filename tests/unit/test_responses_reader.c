@@ -1,14 +1,12 @@
 #include "upstream/responses.h"
 
 #include "base/buf.h"
-#include "upstream/sse.h"
+#include "tests/unit/format_suite.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define ARENA_MAX (1 << 22)
-#define ROWS(t)   (int)(sizeof(t) / sizeof((t)[0]))
 #define STREAM    "{\"model\":\"pub\",\"input\":\"hi\",\"stream\":true,\"instructions\":\"be kind\"}"
 
 #define USAGE                                                                                      \
@@ -45,19 +43,7 @@
     "[{\"type\":\"message\",\"content\":[{\"type\":\"output_text\",\"text\":\"ab\"}]}],"           \
     "\"usage\":" usage "}}\n\n"
 
-static struct arena *arena;
 static const struct format *const responses = &format_openai_responses;
-
-static void setup(void)
-{
-    arena = arena_new(ARENA_MAX);
-    ck_assert_ptr_nonnull(arena);
-}
-
-static void teardown(void)
-{
-    arena_free(arena);
-}
 
 static struct reader reader_for(const char *public_model, const char *upstream_model)
 {
@@ -72,42 +58,6 @@ static struct reader reader_for(const char *public_model, const char *upstream_m
     r.public_model = public_model;
     r.upstream_model = upstream_model;
     return r;
-}
-
-struct seen {
-    struct reader *reader;
-    enum event_verdict verdict; /* of the last event */
-    struct buf out;             /* what the client gets */
-};
-
-static enum err see(void *ctx, const struct sse_event *e)
-{
-    struct seen *s = ctx;
-
-    s->verdict = responses->reader.read_event(s->reader, e);
-    if (s->verdict == EVENT_WITHHOLD)
-        return ERR_OK;
-    return buf_append_slice(&s->out, s->reader->replacement.p ? s->reader->replacement : e->raw);
-}
-
-/* Feeds text in two parts, or byte by byte when cut is past its end. */
-static void feed(struct seen *s, struct reader *r, const char *text, size_t cut)
-{
-    size_t n = strlen(text), i;
-    struct sse sse;
-
-    *s = (struct seen){.reader = r};
-    buf_init(&s->out, 1 << 20);
-    sse_init(&sse, 1 << 20);
-    if (cut <= n) {
-        ck_assert_int_eq(sse_feed(&sse, (struct slice){text, cut}, see, s), ERR_OK);
-        ck_assert_int_eq(sse_feed(&sse, (struct slice){text + cut, n - cut}, see, s), ERR_OK);
-    } else {
-        for (i = 0; i < n; i++)
-            ck_assert_int_eq(sse_feed(&sse, (struct slice){text + i, 1}, see, s), ERR_OK);
-    }
-    ck_assert_int_eq(sse_finish(&sse, see, s), ERR_OK);
-    sse_clear(&sse);
 }
 
 static void finish(struct seen *s)
@@ -125,7 +75,7 @@ START_TEST(a_stream_is_the_same_for_every_split)
         struct reader r = reader_for("up", "up");
         struct seen s;
 
-        feed(&s, &r, text, cut);
+        suite_see(&s, &r, slice_of(text), cut);
         ck_assert_int_eq(s.verdict, EVENT_END);
         ck_assert(slice_eq_z(buf_slice(&s.out), text));
         ck_assert(r.is_ended && r.has_content);
@@ -161,7 +111,7 @@ START_TEST(the_model_is_renamed_and_the_cost_is_told)
     struct seen s;
 
     r.cost_text = cost_text;
-    feed(&s, &r, CREATED DELTA COMPLETED(USAGE), 0);
+    suite_see(&s, &r, slice_of(CREATED DELTA COMPLETED(USAGE)), 0);
     ck_assert_ptr_null(strstr(s.out.p, "\"model\":\"up\""));
     ck_assert_ptr_nonnull(strstr(s.out.p, "\"model\":\"pub\""));
     ck_assert_ptr_nonnull(strstr(s.out.p, "\"total_tokens\":80,\"cost\":0.25}"));
@@ -174,7 +124,7 @@ START_TEST(an_answer_that_stands_only_in_its_last_event_is_counted)
     struct reader r = reader_for("up", "up");
     struct seen s;
 
-    feed(&s, &r, CREATED COMPLETED("null"), 0);
+    suite_see(&s, &r, slice_of(CREATED COMPLETED("null")), 0);
     ck_assert_int_eq(s.verdict, EVENT_END);
     ck_assert(!r.counts.is_known);
     ck_assert_int_eq(r.output.ascii_bytes, 2);
@@ -188,11 +138,13 @@ START_TEST(an_incomplete_answer_ends_with_its_reason)
     struct reader r = reader_for("up", "up");
     struct seen s;
 
-    feed(&s, &r,
-         DELTA "data: {\"type\":\"response.incomplete\",\"response\":{\"status\":\"incomplete\","
-               "\"incomplete_details\":{\"reason\":\"max_output_tokens\"},\"usage\":" USAGE
-               "}}\n\n",
-         0);
+    suite_see(
+        &s, &r,
+        SLICE(DELTA
+              "data: {\"type\":\"response.incomplete\",\"response\":{\"status\":\"incomplete\","
+              "\"incomplete_details\":{\"reason\":\"max_output_tokens\"},\"usage\":" USAGE
+              "}}\n\n"),
+        0);
     ck_assert_int_eq(s.verdict, EVENT_END);
     ck_assert_str_eq(r.finish_reason, "max_output_tokens");
     ck_assert(r.counts.is_known);
@@ -226,7 +178,7 @@ START_TEST(each_event_has_its_verdict)
     struct reader r = reader_for("up", "up");
     struct seen s;
 
-    feed(&s, &r, ends[_i].text, 0);
+    suite_see(&s, &r, slice_of(ends[_i].text), 0);
     ck_assert_int_eq(s.verdict, ends[_i].verdict);
     if (ends[_i].verdict == EVENT_FAIL) {
         ck_assert_str_eq(r.error_text,
@@ -313,7 +265,7 @@ START_TEST(a_failure_ends_the_response_that_was_begun)
     struct seen s;
     struct buf b;
 
-    feed(&s, &r, CREATED ADDED, 0);
+    suite_see(&s, &r, slice_of(CREATED ADDED), 0);
     buf_init(&b, 1 << 16);
     ck_assert_int_eq(responses->write_stream_error(&r, &b, ERR_UP_CUT, "it \"broke\"", "rid"),
                      ERR_OK);
@@ -414,7 +366,7 @@ START_TEST(memory_that_runs_out_is_malformed_not_a_crash)
         struct seen s;
 
         if (!reader_init(&r, responses, &in, a)) {
-            feed(&s, &r, CREATED, 0);
+            suite_see(&s, &r, slice_of(CREATED), 0);
             is_read = s.verdict == EVENT_FORWARD;
             failed += !is_read;
             finish(&s);
@@ -430,10 +382,8 @@ int main(void)
 {
     Suite *s = suite_create("responses_reader");
     TCase *t = tcase_create("all");
-    SRunner *r;
-    int failed;
 
-    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_checked_fixture(t, suite_arena_open, suite_arena_close);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, a_stream_is_the_same_for_every_split);
     tcase_add_test(t, the_model_is_renamed_and_the_cost_is_told);
@@ -448,9 +398,5 @@ int main(void)
     tcase_add_test(t, usage_is_split_into_counters_that_do_not_overlap);
     tcase_add_test(t, memory_that_runs_out_is_malformed_not_a_crash);
     suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

@@ -1,40 +1,22 @@
 #include "upstream/responses.h"
 
 #include "base/buf.h"
+#include "tests/unit/codec_kit.h"
+#include "tests/unit/format_suite.h"
 #include "upstream/splice.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define ARENA_MAX  (1 << 22)
-#define ROWS(t)    (int)(sizeof(t) / sizeof((t)[0]))
 #define BODY(more) "{\"model\":\"m\",\"input\":\"hi\"" more "}"
 #define ITEMS(i)   "{\"model\":\"m\",\"input\":[" i "]}"
 
-static struct arena *arena;
 static const struct format *const responses = &format_openai_responses;
-
-static void setup(void)
-{
-    arena = arena_new(ARENA_MAX);
-    ck_assert_ptr_nonnull(arena);
-}
-
-static void teardown(void)
-{
-    arena_free(arena);
-}
 
 static struct format_request request_of(const char *body)
 {
-    struct format_request r;
-    struct fault fault = {0};
-    enum err e =
-        responses->read_request(&(struct format_call){.body = slice_of(body)}, arena, &r, &fault);
-
-    ck_assert_msg(e == ERR_OK, "%s: %s", body, fault.text);
-    return r;
+    return kit_read(responses, arena, body);
 }
 
 START_TEST(the_format_is_found_and_knows_its_paths)
@@ -273,10 +255,8 @@ int main(void)
 {
     Suite *s = suite_create("responses_request");
     TCase *t = tcase_create("all");
-    SRunner *r;
-    int failed;
 
-    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_checked_fixture(t, suite_arena_open, suite_arena_close);
     tcase_add_test(t, the_format_is_found_and_knows_its_paths);
     tcase_add_test(t, a_minimal_request_reads_with_its_defaults);
     tcase_add_test(t, every_option_that_matters_is_read);
@@ -287,9 +267,5 @@ int main(void)
     tcase_add_test(t, edits_of_the_target_apply);
     tcase_add_test(t, memory_that_runs_out_is_told);
     suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

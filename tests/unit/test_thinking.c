@@ -147,6 +147,36 @@ START_TEST(tool_names_become_legal_and_come_back)
 }
 END_TEST
 
+#define MANY 20000
+
+START_TEST(many_tool_names_stay_apart_and_come_back)
+{
+    struct arena *a = arena_new((size_t)64 << 20);
+    struct tool_names t;
+    size_t i;
+
+    ck_assert_ptr_nonnull(a);
+    tool_names_init(&t, a);
+    for (i = 0; i < MANY; i++) { /* each is told twice, and all want the same safe name */
+        const char *own = arena_printf(a, "tool%c%c", (int)(1 + i / 26 % 26), (int)(1 + i % 26));
+        size_t n = t.n;
+        struct slice safe = tool_names_safe(&t, slice_of(own));
+
+        ck_assert_uint_eq(t.n, i < 26 * 26 ? n + 1 : n);
+        ck_assert(slice_starts(safe, "tool__"));
+        ck_assert(slice_eq_z(tool_names_find(&t, safe)->own, own));
+    }
+    for (i = 0; i < MANY; i++) {
+        const char *own = arena_printf(a, "tool_%zu", i);
+
+        ck_assert(slice_eq_z(tool_names_safe(&t, slice_of(own)), own));
+        ck_assert(slice_eq_z(tool_names_find(&t, slice_of(own))->own, own));
+    }
+    ck_assert_uint_eq(t.n, MANY + 26 * 26);
+    arena_free(a);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("thinking");
@@ -161,6 +191,7 @@ int main(void)
     tcase_add_test(cases, budgets_stay_within_the_models_bounds);
     tcase_add_test(cases, a_signature_comes_back_as_it_went);
     tcase_add_test(cases, tool_names_become_legal_and_come_back);
+    tcase_add_test(cases, many_tool_names_stay_apart_and_come_back);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
     srunner_free(runner);
