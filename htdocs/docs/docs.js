@@ -367,6 +367,18 @@
     show();
   }
 
+  /* ---- whom to ask: what the host's settings say now ---- */
+  function contacts() {
+    var at = one("#contacts");
+    if (!at) return;
+    fetch("/v1/site").then(function (a) { return a.json(); }).then(function (d) {
+      var s = d.support, list = el("ul", {});
+      if (s.email) list.append(el("li", {}, el("a", { href: "mailto:" + s.email }, s.email)));
+      if (/^https?:/.test(s.url)) list.append(el("li", {}, el("a", { href: s.url }, s.url)));
+      if (list.firstChild) at.append(list);
+    }).catch(function () { /* the text says where to look */ });
+  }
+
   var finder = search();
   finder.append(el("span", {}, "Search", el("span", { "class": "long" }, " the docs")), el("kbd", { "aria-hidden": "true" }, "/"));
   one("#tools").append(finder, themeButton());
@@ -375,6 +387,7 @@
   copyButtons();
   consoleForm();
   prices();
+  contacts();
   fill();
   navigation();
   spy();

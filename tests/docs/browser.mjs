@@ -190,6 +190,21 @@ await check("the price page shows this host's prices", async () => {
   await page.screenshot({ path: `${SHOTS}/prices-filled-1280-light.png` });
 });
 
+await check("support shows what the settings say, and nothing where they are empty", async () => {
+  for (const [support, links] of [[{ email: "help@example.com", url: "https://help.example/" }, ["mailto:help@example.com", "https://help.example/"]],
+    [{ email: null, url: null }, []], [{ email: null, url: "javascript:alert(1)" }, []]]) {
+    const page = await fresh();
+    await page.route("**/v1/site", (r) => r.fulfill({ json: { object: "site", version: "0", support } }));
+    const answered = page.waitForResponse("**/v1/site");
+    await page.goto(BASE + "/docs/#support");
+    await answered;
+    await page.waitForTimeout(100);
+    const found = await page.locator("#contacts a").evaluateAll((a) => a.map((x) => x.getAttribute("href")));
+    ensure(JSON.stringify(found) === JSON.stringify(links), JSON.stringify(found));
+    await page.context().close();
+  }
+});
+
 await check("without JavaScript all text and all samples are there", async () => {
   const page = await fresh({ javaScriptEnabled: false });
   await page.goto(BASE + "/docs/");
