@@ -70,6 +70,9 @@ check_cookbook() {
     check "the cookbook has 25 tasks" cookbook_has_25_tasks
     check "the cookbook runs as a limited user" cookbook_runs
     check "the cookbook does what it says" cookbook_does_what_it_says
+    check "the admin's statements run as a limited user" admin_sql_runs
+    check "every setting of a channel has a statement" channel_settings_are_told
+    check "the admin's commands run" admin_commands_run
 }
 
 check_samples() { # KIND...
