@@ -221,6 +221,12 @@
     function mark() {
       var found = sections[0];
       for (var i = 0; i < sections.length; i++) if (sections[i].getBoundingClientRect().top < 120) found = sections[i];
+      /* At the end of the page the last ones never come to the top. */
+      if (innerHeight + scrollY > root.scrollHeight - 4) {
+        found = sections[sections.length - 1];
+        var target = location.hash && one("main section > " + "[id='" + location.hash.slice(1).replace(/[^\w.-]/g, "") + "']");
+        if (target && target.getBoundingClientRect().top > 0) found = target.parentNode;
+      }
       var a = links[found.getAttribute("aria-labelledby")];
       if (!a || a === current) return;
       if (current) current.removeAttribute("aria-current");
@@ -238,7 +244,7 @@
     mark();
   }
   function navigation() {
-    var details = one(".side details"), wide = matchMedia("(min-width: 52rem)");
+    var details = one(".side details"), wide = matchMedia("(min-width: 60rem)");
     function fit() { details.open = wide.matches; details.className = "fit"; }
     wide.addEventListener("change", fit);
     fit();

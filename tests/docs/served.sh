@@ -47,7 +47,7 @@ agents_files_are_served() {
 # What the pages call not available is not there; once it is, they have to change.
 unavailable_is_unavailable() {
     local path
-    [ "$(grep -l 'not available on this host yet' "$ROOT_DIR"/htdocs/docs/{images,video}.md | wc -l)" = 2 ] || return 1
+    [ "$(grep -l 'Not available on this host yet' "$ROOT_DIR"/htdocs/docs/{images,video}.md | wc -l)" = 2 ] || return 1
     for path in /v1/images/generations /v1/video/generations; do
         [[ $(head_of -H 'Authorization: Bearer sk-aip-docs' -d '{"model":"gpt-5","prompt":"x"}' "$STACK_URL$path") == 404* ]] || return 1
     done
@@ -173,6 +173,7 @@ UPDATE redeem_codes SET code_hash = RANDOM_BYTES(32) WHERE code_hash = UNHEX(SHA
 INSERT INTO redeem_codes (code_hash, amount) VALUES (UNHEX(SHA2('AIP-0123456789ABCDEF01234567', 256)), 10);
 SQL
 }
+sample_is_refused() { bash "$(sample "$1")" 2>"$WORK/out.err" | tee "$WORK/out" | jq -e '.error.code == "not_found"' || { cat "$WORK/out" && return 1; }; }
 run_sample() { # FILE
     local file
     file=$(sample "$1")
