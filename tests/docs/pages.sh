@@ -123,6 +123,12 @@ first_examples_stay() {
         END { exit bad || n < 15 }' "$HERE/contract.txt"
 }
 
+# make test-clients runs the programs with the settings of README.md; the pages have each line of them.
+programs_are_set_up_as_tested() {
+    awk '/^```(sh|toml|json) (claude-code|codex|gemini-cli|openclaw)$/ { on = 1; next } /^```/ { on = 0 } on && NF' "$ROOT_DIR/README.md" >"$WORK/settings"
+    [ "$(wc -l <"$WORK/settings")" -gt 20 ] && ! grep -vxFf "$PAGES/docs/index.md" "$WORK/settings"
+}
+
 # ---- what the code says ----
 
 code_routes() {

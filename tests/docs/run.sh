@@ -52,6 +52,7 @@ check_pages() {
     check "names with underscores stay whole" underscores_are_no_emphasis
     check "every sample is in a page" samples_are_all_shown
     check "the first published examples stay" first_examples_stay
+    check "programs are set up as they are tested" programs_are_set_up_as_tested
     check "openapi.json has every route, and no other" openapi_has_every_route
     check "openapi.json is sound" openapi_is_sound
     check "the error table is complete" error_table_is_complete
@@ -125,6 +126,7 @@ main() {
     sleep 1 # until every process has seen it
     check_served
     check_samples sh
+    check "requests in the text are answered" inline_requests_are_answered
     if [ "${1:-}" = --full ]; then
         # shellcheck source=tests/docs/full.sh
         . "$HERE/full.sh"

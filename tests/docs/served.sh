@@ -173,6 +173,21 @@ UPDATE redeem_codes SET code_hash = RANDOM_BYTES(32) WHERE code_hash = UNHEX(SHA
 INSERT INTO redeem_codes (code_hash, amount) VALUES (UNHEX(SHA2('AIP-0123456789ABCDEF01234567', 256)), 10);
 SQL
 }
+# What stands in a page itself instead of a file: each block of a page that begins with curl.
+inline_requests_are_answered() {
+    local n
+    awk -v dir="$WORK" '/^```/ { on = /^```bash$/ && !on; first = on; next } first { keep = /^curl /; first = 0; n += keep } on && keep { print > dir "/inline." n ".sh" } !on { keep = 0 }' \
+        "$ROOT_DIR"/htdocs/docs/{billing,prices,chat,messages,gemini,models,usage,errors,limits,streaming}.md
+    for n in "$WORK"/inline.*.sh; do
+        run_inline "$n" || { echo "$n:" && cat "$n" "$WORK/out" && return 1; }
+    done
+    [ -e "$WORK/inline.2.sh" ]
+}
+run_inline() {
+    sed -i -e "s#https://api\.aipasshub\.cloud#$STACK_URL#" -e 's/YOUR_API_KEY/sk-aip-docs/' "$1"
+    sed -i '1s/^curl/curl -sSf/' "$1" && bash "$1" >"$WORK/out" 2>&1 && jq -e 'has("error") | not' "$WORK/out" || return 1
+    ! grep -q x-aipass-cost "$1" || jq -e '.usage.cost > 0' "$WORK/out"
+}
 sample_is_refused() { bash "$(sample "$1")" 2>"$WORK/out.err" | tee "$WORK/out" | jq -e '.error.code == "not_found"' || { cat "$WORK/out" && return 1; }; }
 run_sample() { # FILE
     local file
