@@ -183,7 +183,7 @@ docs: $(B)/htdocs/docs/index.html
 
 $(B)/htdocs/docs/index.html: etc/docs.sh etc/docs.awk etc/docs-search.awk $(wildcard htdocs/*.* htdocs/docs/* htdocs/docs/samples/*)
 	@etc/install-deps.sh docs
-	AIPASS_VERSION=$(VERSION) BASE_URL='$(BASE_URL)' SUPPORT_EMAIL='$(SUPPORT_EMAIL)' SUPPORT_URL='$(SUPPORT_URL)' etc/docs.sh $(B)/htdocs
+	AIPASS_VERSION=$(VERSION) BASE_URL='$(BASE_URL)' etc/docs.sh $(B)/htdocs
 
 # The schema reference follows the tables: this after a migration was added.
 docs-schema: all
@@ -256,8 +256,8 @@ help:
 	@echo 'make run        build it, serve it here with a demo account and a demo provider; Ctrl-C ends it'
 	@echo '                VAR=dir PORT=n FRESH=1 CHECK=1 PROVIDER_OPENAI_API_KEY=key PROVIDER_OPENAI_BASE_URL=url'
 	@echo 'make reconcile  do the books of make run agree? VAR=dir CONFIG=file'
-	@echo 'make docs       the documentation, into $(B)/htdocs; BASE_URL=https://... for your own address in it,'
-	@echo '                SUPPORT_EMAIL=... SUPPORT_URL=... for whom to ask; make -B docs when only these changed'
+	@echo 'make docs       the documentation, into $(B)/htdocs; BASE_URL=https://... for your own address in it'
+	@echo '                (make -B docs when only that changed)'
 	@echo 'make test-docs  the documentation in a browser, and every sample of it'
 	@echo 'make docs-schema  the schema reference anew, after a migration'
 	@echo 'make dist       a tarball with the documentation made'

@@ -14,6 +14,7 @@
 #include "db/capability_list.h"
 #include "db/db.h"
 #include "db/price_list.h"
+#include "db/site.h"
 
 enum override_action { OVERRIDE_SET, OVERRIDE_DEFAULT, OVERRIDE_REMOVE, OVERRIDE_RENAME };
 struct catalog_override {
@@ -103,6 +104,7 @@ struct catalog {
     const struct catalog_model *models; /* enabled and priced, by name */
     size_t models_n;
     struct alias_list aliases;
+    struct site site;
     int64_t read_mono_ms;
 };
 

@@ -402,8 +402,6 @@ static void forget_probes(struct reader *r)
         log_warn("channel_key_probe_not_forgotten", "error=%s", err_name(e));
 }
 
-/* ---- the whole ---- */
-
 static enum err read_tables(struct reader *r)
 {
     enum err e = db_begin_snapshot(r->conn);
@@ -423,6 +421,8 @@ static enum err read_tables(struct reader *r)
         e = read_overrides(r);
     if (!e)
         e = alias_read(r->conn, r->arena, &r->snapshot->catalog.aliases);
+    if (!e)
+        e = site_read(r->conn, r->arena, &r->snapshot->catalog.site);
     db_rollback(r->conn);
     return e;
 }

@@ -27,14 +27,17 @@ code { next }
 }
 /^\| *-+/ { next }
 !/^\|/ { table = "" }
-/^\|/ && table == "" { table = $0 ~ /^\| (Parameter|Error|Header) / ? "rows" : "other" }
+/^\|/ && table == "" { table = $0 ~ /^\| (Parameter|Error|Header) / ? "rows" : "other"; first_told = $0 ~ /^\| Parameter \| Type \| Required/ ? 4 : 2 }
 # Parameters, errors and headers are found by their names.
 table == "rows" && match($0, /^\| `[^`]*`/) {
     name = substr($0, 4, RLENGTH - 4)
     row = tolower(name)
     gsub(/[^a-z0-9_.-]+/, "-", row)
     gsub(/^[-.]+|[-.]+$/, "", row)
-    rest = substr($0, RLENGTH + 3)
+    # What a parameter means, without its type.
+    cells = split($0, cell, / \| /)
+    rest = ""
+    for (i = first_told; i <= cells; i++) rest = rest cell[i] " "
     gsub(/[`|]/, " ", rest)
     gsub(/\]\([^)]*\)|\[/, "", rest)
     gsub(/ +/, " ", rest)
@@ -48,4 +51,4 @@ NF {
     gsub(/ +/, " ", line)
     text = text line " "
 }
-END { flush_entry(); for (i = 1; i <= n; i++) print rows[i] }
+END { flush_entry(); for (k = 1; k <= n; k++) print rows[k] }

@@ -13,7 +13,7 @@ function print_code(n, lang, label,    file, line, name) {
     file = dir "/" n "." (lang == "bash" ? "sh" : lang == "python" ? "py" : lang == "toml" ? "ini" : lang) ".html"
     name = label == "" ? "" : tolower(label)
     sub(/\.js$/, "", name)
-    printf "<figure class=\"code\"%s>%s<pre tabindex=\"0\"><code>", name == "" ? "" : " data-lang=\"" name "\"",
+    printf "<figure class=\"code%s\"%s>%s<pre tabindex=\"0\"><code>", lang == "sql" ? " sql" : "", name == "" ? "" : " data-lang=\"" name "\"",
         label == "" ? "" : "<figcaption>" label "</figcaption>"
     while ((getline line < file) > 0) {
         gsub(/class="hl /, "class=\"", line)

@@ -10,7 +10,6 @@
 #   | Parameter |      a table that begins so (or with Error, Header) gets an id for each row: SECTION-NAME
 #
 # BASE_URL=https://...   is put in the place of the published base URL. A browser shows the host it came from anyway.
-# SUPPORT_EMAIL=... SUPPORT_URL=https://...   are shown under Support; nothing is shown without them.
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "$0")/.." && pwd -P)
@@ -18,8 +17,6 @@ SOURCE=$ROOT/htdocs/docs
 PUBLISHED=https://api.aipasshub.cloud
 BASE_URL=${BASE_URL:-$PUBLISHED}
 VERSION=${AIPASS_VERSION:-}
-SUPPORT_EMAIL=${SUPPORT_EMAIL:-}
-SUPPORT_URL=${SUPPORT_URL:-}
 
 fail() { echo "docs: $*" >&2 && exit 1; }
 
@@ -70,11 +67,6 @@ section_markdown() { # SECTION
     local line
     [ -r "$SOURCE/$1.md" ] || fail "$1.md is missing"
     while IFS= read -r line; do
-        if [ "$line" = '{{contacts}}' ]; then
-            [ -z "$SUPPORT_EMAIL" ] || printf -- '- [%s](mailto:%s)\n' "$SUPPORT_EMAIL" "$SUPPORT_EMAIL"
-            [ -z "$SUPPORT_URL" ] || printf -- '- [%s](%s)\n' "$SUPPORT_URL" "$SUPPORT_URL"
-            continue
-        fi
         if [[ $line =~ ^\{\{samples\ ([a-z0-9-]+)\}\}$ ]]; then samples "${BASH_REMATCH[1]}"; else printf '%s\n' "$line"; fi
     done <"$SOURCE/$1.md"
     echo

@@ -11,6 +11,7 @@
 #include "handlers/redeem.h"
 #include "handlers/respond.h"
 #include "handlers/selftest.h"
+#include "handlers/site.h"
 #include "handlers/usage.h"
 
 #define KEY    ROUTE_NEEDS_KEY
@@ -41,6 +42,7 @@ static const struct route routes[] = {
     { METHOD_GET,    MODEL,                             models_get,          error_as_asked,  KEY,          "models"                },
     { METHOD_GET,    "/usage",                          usage_get,           error_openai,    KEY,          "usage"                 },
     { METHOD_POST,   "/redeem",                         redeem_post,         error_openai,    KEY,          "redeem"                },
+    { METHOD_GET,    "/site",                           site_get,            error_openai,    0,            "site"                  },
     { METHOD_GET,    "/selftest",                       selftest_stream,     error_openai,    KEY | STREAM, "selftest"              },
     { METHOD_POST,   "/selftest",                       selftest_body,       error_openai,    KEY,          "selftest"              },
     { METHOD_GET,    "/healthz",                        health_live,         error_openai,    ROOT,         "healthz"               },

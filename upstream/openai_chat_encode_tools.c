@@ -32,6 +32,17 @@ static bool is_sent(const struct chat_encode *x, const struct tool *t)
            tool_index_is_allowed(x->canon, t->name);
 }
 
+/* By its type, as the other formats name it. */
+static enum err drop_hosted(struct chat_encode *x, const struct tool *t)
+{
+    const char *name = arena_copy(x->plan->arena, t->hosted);
+
+    if (!name)
+        return ERR_MEMORY;
+    drop(&x->plan->drops, name);
+    return ERR_OK;
+}
+
 static enum err check_tools(struct chat_encode *x, size_t *sent_n)
 {
     const struct canon *c = x->canon;
@@ -43,8 +54,8 @@ static enum err check_tools(struct chat_encode *x, size_t *sent_n)
 
         if (t->kind == TOOL_HOSTED && (!t->is_optional || is_chosen(c, t)))
             return plan_fault(x->plan, t->at, NO_HOSTED, SLICE_FMT(t->hosted));
-        if (t->kind == TOOL_HOSTED)
-            drop(&x->plan->drops, t->at);
+        if (t->kind == TOOL_HOSTED && drop_hosted(x, t))
+            return ERR_MEMORY;
         if (t->cache != CACHE_NONE)
             canon_drop(c, &x->plan->drops, FIELD_CACHE);
         *sent_n += is_sent(x, t);

@@ -115,11 +115,49 @@ static void write_web_search(struct tools *x, const struct tool *t)
     jwrite_object_end(w);
 }
 
+/* Chat Completions keep a place in an object of its own: {"type":"approximate","approximate":{...}}. */
+static enum err write_location(struct tools *x, struct jvalue location)
+{
+    struct jvalue v;
+    const char *flat;
+
+    if (jscan_find(location, "approximate", &v) || v.kind != JSCAN_OBJECT ||
+        slice_trim((struct slice){v.raw.p + 1, v.raw.n - 2}).n == 0)
+        return ERR_OK;
+    flat =
+        arena_printf(x->p->arena, "{\"type\":\"approximate\",%.*s", (int)v.raw.n - 1, v.raw.p + 1);
+    if (!flat)
+        return ERR_MEMORY;
+    jwrite_key_raw(x->w, "user_location", slice_of(flat));
+    return ERR_OK;
+}
+
+/* The web_search_options of Chat Completions, which are no tool there. */
+static enum err write_search_options(struct tools *x, const struct tool *t)
+{
+    struct jvalue raw = {JSCAN_OBJECT, t->raw}, v;
+    enum err e = ERR_OK;
+
+    jwrite_object(x->w);
+    jwrite_key_z(x->w, "type", "web_search");
+    if (!jscan_find(raw, "search_context_size", &v) && v.kind == JSCAN_STRING)
+        jwrite_key_raw(x->w, "search_context_size", v.raw);
+    if (!jscan_find(raw, "user_location", &v) && v.kind == JSCAN_OBJECT)
+        e = write_location(x, v);
+    jwrite_object_end(x->w);
+    return e;
+}
+
 static enum err write_hosted(struct tools *x, const struct tool *t)
 {
+    enum err e;
     char *name;
 
-    if (t->vendor == VENDOR_OPENAI && t->raw.p) {
+    if (t->vendor == VENDOR_OPENAI && slice_eq_z(t->hosted, "web_search_options")) {
+        e = write_search_options(x, t);
+        if (e)
+            return e;
+    } else if (t->vendor == VENDOR_OPENAI && t->raw.p) {
         jwrite_raw(x->w, t->raw);
     } else if (t->is_web_search) {
         write_web_search(x, t);

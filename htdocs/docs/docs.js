@@ -221,6 +221,12 @@
     function mark() {
       var found = sections[0];
       for (var i = 0; i < sections.length; i++) if (sections[i].getBoundingClientRect().top < 120) found = sections[i];
+      /* At the end of the page the last ones never come to the top. */
+      if (innerHeight + scrollY > root.scrollHeight - 4) {
+        found = sections[sections.length - 1];
+        var target = location.hash && one("main section > " + "[id='" + location.hash.slice(1).replace(/[^\w.-]/g, "") + "']");
+        if (target && target.getBoundingClientRect().top > 0) found = target.parentNode;
+      }
       var a = links[found.getAttribute("aria-labelledby")];
       if (!a || a === current) return;
       if (current) current.removeAttribute("aria-current");
@@ -238,7 +244,7 @@
     mark();
   }
   function navigation() {
-    var details = one(".side details"), wide = matchMedia("(min-width: 52rem)");
+    var details = one(".side details"), wide = matchMedia("(min-width: 60rem)");
     function fit() { details.open = wide.matches; details.className = "fit"; }
     wide.addEventListener("change", fit);
     fit();
@@ -367,6 +373,18 @@
     show();
   }
 
+  /* ---- whom to ask: what the host's settings say now ---- */
+  function contacts() {
+    var at = one("#contacts");
+    if (!at) return;
+    fetch("/v1/site").then(function (a) { return a.json(); }).then(function (d) {
+      var s = d.support, list = el("ul", {});
+      if (s.email) list.append(el("li", {}, el("a", { href: "mailto:" + s.email }, s.email)));
+      if (/^https?:/.test(s.url)) list.append(el("li", {}, el("a", { href: s.url }, s.url)));
+      if (list.firstChild) at.append(list);
+    }).catch(function () { /* the text says where to look */ });
+  }
+
   var finder = search();
   finder.append(el("span", {}, "Search", el("span", { "class": "long" }, " the docs")), el("kbd", { "aria-hidden": "true" }, "/"));
   one("#tools").append(finder, themeButton());
@@ -375,6 +393,7 @@
   copyButtons();
   consoleForm();
   prices();
+  contacts();
   fill();
   navigation();
   spy();

@@ -54,6 +54,7 @@ const calls = [
   ["/v1/models/{model}", "get", "/v1/models/nobody", anthropic, null, 404],
   ["/v1/usage", "get", "", openai, null, 200],
   ["/v1/redeem", "post", "", openai, { code: "AIP-NONE" }, 404],
+  ["/v1/site", "get", "", {}, null, 200],
   ["/healthz", "get", "", {}, null, 200],
   ["/readyz", "get", "", {}, null, 200],
 ];

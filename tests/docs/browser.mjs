@@ -10,6 +10,9 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.mi
 const WIDTHS = [320, 768, 1280];
 const THEMES = ["light", "dark"];
 const PAGES = ["/docs/", "/docs/prices", "/docs/admin", "/docs/schema", "/"];
+// Photographed besides, to be looked at.
+const SECTIONS = ["/docs/#quick-start", "/docs/#chat", "/docs/#error-list", "/docs/#limits", "/docs/#translation", "/docs/#claude-code", "/docs/#codex", "/docs/#try",
+  "/docs/admin#cookbook", "/docs/admin#channels", "/docs/admin#offers", "/docs/schema#table-channels"];
 const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
 let passed = 0, failed = 0;
 
@@ -62,13 +65,27 @@ for (const theme of THEMES) {
       });
       await page.screenshot({ path: `${SHOTS}/${path.replace(/\//g, "") || "start"}-${width}-${theme}.png` });
     }
-    await page.goto(BASE + "/docs/#chat");
-    await page.waitForTimeout(200);
-    await page.screenshot({ path: `${SHOTS}/chat-${width}-${theme}.png` });
+    for (const at of SECTIONS) {
+      await page.goto(BASE + at);
+      await page.waitForTimeout(200);
+      await page.screenshot({ path: `${SHOTS}/${at.split("#")[1]}-${width}-${theme}.png` });
+    }
     await check(`${width} px, ${theme}: no error in the console`, async () => ensure(page.problems.length === 0, page.problems.join("\n")));
     await page.context().close();
   }
 }
+
+await check("nothing scrolls sideways at any width between", async () => {
+  for (const width of [360, 414, 480, 639, 641, 700, 832, 900, 959, 961, 1024, 1100, 1199, 1201, 1440, 1920]) {
+    const page = await fresh({ viewport: { width, height: 900 } });
+    for (const path of PAGES) {
+      await page.goto(BASE + path);
+      const wide = await page.evaluate(widerThanPage);
+      ensure(wide.length === 0, `${path} at ${width} px: ${wide.join("\n")}`);
+    }
+    await page.context().close();
+  }
+});
 
 await check("a page loads at most 6 files, all from its host, and shows itself without a flash", async () => {
   const page = await fresh();
@@ -188,6 +205,21 @@ await check("the price page shows this host's prices", async () => {
   const found = await violations(page);
   ensure(found.length === 0, found.join("\n"));
   await page.screenshot({ path: `${SHOTS}/prices-filled-1280-light.png` });
+});
+
+await check("support shows what the settings say, and nothing where they are empty", async () => {
+  for (const [support, links] of [[{ email: "help@example.com", url: "https://help.example/" }, ["mailto:help@example.com", "https://help.example/"]],
+    [{ email: null, url: null }, []], [{ email: null, url: "javascript:alert(1)" }, []]]) {
+    const page = await fresh();
+    await page.route("**/v1/site", (r) => r.fulfill({ json: { object: "site", version: "0", support } }));
+    const answered = page.waitForResponse("**/v1/site");
+    await page.goto(BASE + "/docs/#support");
+    await answered;
+    await page.waitForTimeout(100);
+    const found = await page.locator("#contacts a").evaluateAll((a) => a.map((x) => x.getAttribute("href")));
+    ensure(JSON.stringify(found) === JSON.stringify(links), JSON.stringify(found));
+    await page.context().close();
+  }
 });
 
 await check("without JavaScript all text and all samples are there", async () => {

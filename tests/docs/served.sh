@@ -47,7 +47,7 @@ agents_files_are_served() {
 # What the pages call not available is not there; once it is, they have to change.
 unavailable_is_unavailable() {
     local path
-    [ "$(grep -l 'not available on this host yet' "$ROOT_DIR"/htdocs/docs/{images,video}.md | wc -l)" = 2 ] || return 1
+    [ "$(grep -l 'Not available on this host yet' "$ROOT_DIR"/htdocs/docs/{images,video}.md | wc -l)" = 2 ] || return 1
     for path in /v1/images/generations /v1/video/generations; do
         [[ $(head_of -H 'Authorization: Bearer sk-aip-docs' -d '{"model":"gpt-5","prompt":"x"}' "$STACK_URL$path") == 404* ]] || return 1
     done
@@ -57,9 +57,14 @@ unavailable_is_unavailable() {
 
 schema_is_current() { diff <(schema_markdown) "$ROOT_DIR/htdocs/docs/schema.md" || { echo "make docs-schema writes it anew" && return 1; }; }
 
-# The statements of all tasks, a line each; ids and the leaked key of the text are made real.
-cookbook_sql() { awk '/^```sql/ { on = 1; next } /^```/ { on = 0 } on' "$ROOT_DIR/htdocs/docs/cookbook.md"; }
-cookbook_has_25_tasks() { [ "$(cookbook_sql | wc -l)" = 25 ] && [ "$(grep -c '^### [0-9]*\. ' "$ROOT_DIR/htdocs/docs/cookbook.md")" = 25 ]; }
+# The code of one language in a section, without its fences. The cookbook has a statement a line and task.
+section_code() { awk -v fence="^\`\`\`$2" '$0 ~ fence { on = 1; next } /^```/ { on = 0 } on' "$ROOT_DIR/htdocs/docs/$1.md"; }
+cookbook_sql() { section_code cookbook sql; }
+cookbook_has_25_tasks() {
+    local n
+    n=$(cookbook_sql | wc -l)
+    [ "$n" -ge 25 ] && [ "$(grep -E '^### [0-9]+\. ' "$ROOT_DIR/htdocs/docs/cookbook.md" | sed -E 's/^### ([0-9]+).*/\1/')" = "$(seq "$n")" ]
+}
 
 cookbook_names_an_old_request() {
     stack_sql <<'SQL'
@@ -88,6 +93,41 @@ cookbook_does_what_it_says() {
     [ "$(stack_sql -e "SELECT balance FROM v_account_balance WHERE name = 'ann'")" = 47.510000000 ] || return 1
     stack_until 80 cookbook_key_answers || { cat "$WORK/body" && return 1; }
     grep -q '01M2V7Q4Z9T6JX0N3R8CEHKWBD' "$WORK/task.23" && ! stack_sql 2>/dev/null < <(sed -n 25p "$WORK/cookbook.sql") && ! stack_sql 2>/dev/null < <(sed -n 5p "$WORK/cookbook.sql")
+}
+# What the rest of the admin's guide tells to type, as the same limited user: every statement, every command.
+ADMIN_SECTIONS="channels offers operations"
+admin_sql_runs() {
+    local section line
+    for section in $ADMIN_SECTIONS; do
+        while IFS= read -r line; do
+            stack_sql <<<"$line" >"$WORK/sql.out" 2>&1 || { echo "$section: $line" && cat "$WORK/sql.out" && return 1; }
+        done < <(section_code "$section" sql)
+    done
+}
+# Every setting of a channel that an admin can make is shown by a statement.
+channel_settings_are_told() {
+    local table column bad=0
+    while read -r table column; do
+        section_code channels sql | grep -E "\b$table\b" | grep -qE "\b$column\b" || cookbook_sql | grep -E "\b$table\b" | grep -qE "\b$column\b" ||
+            { echo "no statement sets $table.$column" && bad=1; }
+    done < <(stack_sql -e "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = DATABASE()
+        AND (table_name LIKE 'channel%' OR table_name = 'parameter_overrides') AND column_name NOT IN ('id', 'note', 'created_at', 'disabled_reason', 'disabled_at', 'probe_at', 'probes', 'format')
+        AND NOT (table_name = 'channel_models' AND column_name IN ('connect_ms', 'between_bytes_ms', 'total_ms'))")
+    return $bad
+}
+admin_commands_run() {
+    local section line dir=$WORK/commands
+    mkdir -p "$dir" && cp "$ROOT_DIR/tests/e2e/models.json" "$dir/model_prices_and_context_window.json" && echo sk-provider >"$dir/key.txt"
+    for section in cookbook channels offers; do
+        while IFS= read -r line; do
+            line=${line/sk-aip-012...cdef/$COOKBOOK_KEY}
+            # Our old request has no books behind it.
+            [[ $line != *"ledger check"* ]] || line="! $line"
+            line="$line --config '$STACK_DIR/etc/aipass.conf'"
+            line=${line/recharge add/recharge add --yes}
+            (cd "$dir" && PATH="$AIPASS_BUILD:$PATH" bash -c "$line") >"$WORK/command.out" 2>&1 || { echo "$section: $line" && cat "$WORK/command.out" && return 1; }
+        done < <(section_code "$section" bash | grep '^aipassctl ')
+    done
 }
 cookbook_key_answers() {
     [[ $(head_of -H "Authorization: Bearer $COOKBOOK_KEY" -H 'Content-Type: application/json' -d '{"model":"gpt-5","messages":[{"role":"user","content":"Hello"}]}' \
@@ -133,6 +173,22 @@ UPDATE redeem_codes SET code_hash = RANDOM_BYTES(32) WHERE code_hash = UNHEX(SHA
 INSERT INTO redeem_codes (code_hash, amount) VALUES (UNHEX(SHA2('AIP-0123456789ABCDEF01234567', 256)), 10);
 SQL
 }
+# What stands in a page itself instead of a file: each block of a page that begins with curl.
+inline_requests_are_answered() {
+    local n
+    awk -v dir="$WORK" '/^```/ { on = /^```bash$/ && !on; first = on; next } first { keep = /^curl /; first = 0; n += keep } on && keep { print > dir "/inline." n ".sh" } !on { keep = 0 }' \
+        "$ROOT_DIR"/htdocs/docs/{billing,prices,chat,messages,gemini,models,usage,errors,limits,streaming}.md
+    for n in "$WORK"/inline.*.sh; do
+        run_inline "$n" || { echo "$n:" && cat "$n" "$WORK/out" && return 1; }
+    done
+    [ -e "$WORK/inline.2.sh" ]
+}
+run_inline() {
+    sed -i -e "s#https://api\.aipasshub\.cloud#$STACK_URL#" -e 's/YOUR_API_KEY/sk-aip-docs/' "$1"
+    sed -i '1s/^curl/curl -sSf/' "$1" && bash "$1" >"$WORK/out" 2>&1 && jq -e 'has("error") | not' "$WORK/out" || return 1
+    ! grep -q x-aipass-cost "$1" || jq -e '.usage.cost > 0' "$WORK/out"
+}
+sample_is_refused() { bash "$(sample "$1")" 2>"$WORK/out.err" | tee "$WORK/out" | jq -e '.error.code == "not_found"' || { cat "$WORK/out" && return 1; }; }
 run_sample() { # FILE
     local file
     file=$(sample "$1")

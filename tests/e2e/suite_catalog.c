@@ -45,6 +45,34 @@ START_TEST(an_alias_is_answered_and_charged_as_its_model)
 }
 END_TEST
 
+/* What GET /v1/site says, without a key, asked again until it says that of a member. */
+static bool site_says(const char *member, const char *value)
+{
+    struct http_reply reply;
+    for (int i = 0; i < SEEN_TRIES; i++) {
+        ask_path("GET", "/v1/site", NULL, &reply);
+        ask_expect_status(&reply, 200);
+        bool says = strcmp(http_field(reply.body, member), value) == 0;
+        http_reply_clear(&reply);
+        if (says)
+            return true;
+        usleep(SEEN_PAUSE_US);
+    }
+    return false;
+}
+
+START_TEST(whom_to_ask_is_told_without_a_key_as_the_settings_say)
+{
+    ck_assert(site_says("object", "site"));
+    ck_assert(site_says("version", AIPASS_VERSION));
+    sql_run("UPDATE settings SET value = 'help@example.com' WHERE name = 'support_email'");
+    ck_assert(site_says("support.email", "help@example.com"));
+    sql_run("UPDATE settings SET value = 'https://help.example/new' WHERE name = 'support_url'");
+    ck_assert(site_says("support.url", "https://help.example/new"));
+    sql_run("UPDATE settings SET value = '' WHERE name LIKE 'support%%'");
+}
+END_TEST
+
 /* Runs aipassctl model import on the table of this folder; what it says goes to said. Returns its
  * exit code. */
 static int import(const char *more, const char *value, char *said)
@@ -138,6 +166,7 @@ END_TEST
 
 static void add(TCase *t)
 {
+    tcase_add_test(t, whom_to_ask_is_told_without_a_key_as_the_settings_say);
     tcase_add_test(t, an_alias_is_answered_and_charged_as_its_model);
     tcase_add_test(t, an_imported_model_is_sold_at_the_prices_that_were_shown);
     tcase_add_test(t, an_import_that_is_called_wrongly_says_how);

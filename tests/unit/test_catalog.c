@@ -477,6 +477,28 @@ START_TEST(aliases_of_higher_priority_count_first_and_models_not_sold_are_passed
 }
 END_TEST
 
+START_TEST(whom_to_ask_is_what_the_settings_say_if_they_say_it)
+{
+    acquire();
+    ck_assert_ptr_null(catalog->site.support_email);
+    ck_assert_ptr_null(catalog->site.support_url);
+    catalog_release(store, catalog);
+    mariadb_exec(server, "UPDATE settings SET value = 'help@example.com' WHERE name = "
+                         "'support_email'");
+    new_store();
+    acquire();
+    ck_assert_str_eq(catalog->site.support_email, "help@example.com");
+    ck_assert_ptr_null(catalog->site.support_url);
+    catalog_release(store, catalog);
+    ck_assert_uint_eq(mariadb_try(server, "UPDATE settings SET value = 'javascript:x' WHERE name "
+                                          "= 'support_url'"),
+                      4025);
+    ck_assert_uint_eq(mariadb_try(server, "UPDATE settings SET value = 'nobody' WHERE name = "
+                                          "'support_email'"),
+                      4025);
+}
+END_TEST
+
 START_TEST(more_aliases_than_the_limit_leave_out_the_least_important)
 {
     mariadb_exec(server, "INSERT INTO model_aliases (alias, model_id, priority) SELECT "
@@ -749,6 +771,7 @@ int main(void)
     tcase_add_test(tc, what_carries_the_conversation_cannot_be_overridden);
     tcase_add_test(tc, an_alias_leads_to_its_model_after_names_and_before_patterns);
     tcase_add_test(tc, aliases_of_higher_priority_count_first_and_models_not_sold_are_passed_over);
+    tcase_add_test(tc, whom_to_ask_is_what_the_settings_say_if_they_say_it);
     tcase_add_test(tc, more_aliases_than_the_limit_leave_out_the_least_important);
     tcase_add_test(tc, a_star_stands_for_any_text);
     tcase_add_test(tc, an_empty_database_gives_an_empty_catalog);

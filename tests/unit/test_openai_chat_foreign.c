@@ -137,7 +137,7 @@ START_TEST(an_optional_hosted_tool_is_left_out_and_one_that_is_chosen_is_refused
     t->is_optional = true;
     say(CANON_USER, PART_TEXT, "hi");
     ck_assert_str_eq(encoded(), "{\"model\":\"up\",\"messages\":[" HI "]}");
-    ck_assert_str_eq(plan.drops.names[0], "tools[0]");
+    ck_assert_str_eq(plan.drops.names[0], "web_search");
     canon.choice = CHOICE_ONE;
     canon.choice_name = SLICE("web_search");
     ck_assert_str_eq(refusal(),
