@@ -19,10 +19,9 @@
 #define TAKE_NEEDS_MAX    128 /* waiters that one take asks for */
 #define RETRY_RESERVED_MS 100 /* between takes while others hold the money */
 #define RETRY_CONFLICT_MS 30  /* after a take that lost against others five times */
-#define TAKE_PAUSE_MS                                                                              \
-    20 /* those who come right after a take wait for so long, and then ask together */
-#define WANT_EVERY_MS 1000
-#define WANTED_MAX    1024 /* accounts looked at in one pass of upkeep */
+#define TAKE_PAUSE_MS     20  /* who comes right after a take waits so long, then asks together */
+#define WANT_EVERY_MS     1000
+#define WANTED_MAX        1024 /* accounts looked at in one pass of upkeep */
 
 int64_t lease_plan(const struct lease_take *take, int64_t available_nusd, int64_t live,
                    bool is_wanted)

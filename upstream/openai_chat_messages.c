@@ -2,6 +2,9 @@
 
 #include "upstream/prompt_size.h"
 
+static const char *const plain_tools[] = {"\"function\"", "\"custom\""};
+#define PLAIN_TOOLS (sizeof(plain_tools) / sizeof(plain_tools[0]))
+
 struct walk {
     struct prompt_size size;
     struct format_request *out;
@@ -48,18 +51,6 @@ static void add_file(struct walk *w, struct jvalue v)
     }
 }
 
-static void add_audio(struct walk *w, struct jvalue v)
-{
-    struct jscan s;
-    struct jmember m;
-
-    if (jscan_object(&s, v))
-        return;
-    while (!jscan_next_member(&s, &m))
-        if (jscan_key_is(&m, "data"))
-            prompt_size_bytes(&w->size, m.value, &w->out->audios);
-}
-
 /* Parts are told by the members that carry content and not by `type`: that is what may cost. */
 static void read_part(struct walk *w, struct jvalue part)
 {
@@ -76,7 +67,7 @@ static void read_part(struct walk *w, struct jvalue part)
         else if (jscan_key_is(&m, "file"))
             add_file(w, m.value);
         else if (jscan_key_is(&m, "input_audio"))
-            add_audio(w, m.value);
+            prompt_size_audio(&w->size, m.value);
         else if (jscan_key_is(&m, "video_url"))
             w->out->has_reference = true;
     }
@@ -124,20 +115,6 @@ static enum err read_message(struct walk *w, struct jvalue message)
     return ERR_OK;
 }
 
-static bool has_hosted_tools(struct jvalue tools)
-{
-    struct jvalue tool, type;
-    struct jscan s;
-
-    if (!tools.raw.p || jscan_array(&s, tools))
-        return false;
-    while (!jscan_next_element(&s, &tool))
-        if (!jscan_find(tool, "type", &type) && !slice_eq_z(type.raw, "\"function\"") &&
-            !slice_eq_z(type.raw, "\"custom\""))
-            return true;
-    return false;
-}
-
 enum err chat_read_input(const struct chat_input *in, struct arena *a, struct format_request *out,
                          struct fault *fault)
 {
@@ -161,7 +138,6 @@ enum err chat_read_input(const struct chat_input *in, struct arena *a, struct fo
     prompt_size_more(&w.size, in->tools.raw);
     prompt_size_more(&w.size, in->functions.raw);
     prompt_size_more(&w.size, in->response_format.raw);
-    if (has_hosted_tools(in->tools))
-        out->has_reference = true;
+    prompt_size_tools(&w.size, in->tools, plain_tools, PLAIN_TOOLS);
     return prompt_size_affinity(&w.size);
 }

@@ -43,6 +43,41 @@ void prompt_size_url(struct prompt_size *p, struct jvalue v, int64_t *counter)
         p->out->has_reference = true;
 }
 
+void prompt_size_audio(struct prompt_size *p, struct jvalue v)
+{
+    struct jscan s;
+    struct jmember m;
+
+    if (jscan_object(&s, v))
+        return;
+    while (!jscan_next_member(&s, &m))
+        if (jscan_key_is(&m, "data"))
+            prompt_size_bytes(p, m.value, &p->out->audios);
+}
+
+void prompt_size_tools(struct prompt_size *p, struct jvalue tools, const char *const *plain,
+                       size_t plain_n)
+{
+    struct jvalue tool, type;
+    struct jscan s;
+    size_t i;
+
+    if (!tools.raw.p || jscan_array(&s, tools))
+        return;
+    while (!jscan_next_element(&s, &tool)) {
+        bool is_plain = false;
+
+        if (jscan_find(tool, "type", &type))
+            continue;
+        for (i = 0; i < plain_n; i++)
+            is_plain |= slice_eq_z(type.raw, plain[i]);
+        if (!is_plain) {
+            p->out->has_reference = true;
+            return;
+        }
+    }
+}
+
 void prompt_size_head(struct prompt_size *p, struct slice raw, bool is_system, bool is_user)
 {
     if (is_system && !p->system.p)

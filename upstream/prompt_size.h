@@ -23,6 +23,12 @@ void prompt_size_begin(struct prompt_size *p, struct arena *a, struct format_req
 void prompt_size_bytes(struct prompt_size *p, struct jvalue v, int64_t *counter);
 /* prompt_size_url - a string value: a data URL as prompt_size_bytes, another URL is a reference. */
 void prompt_size_url(struct prompt_size *p, struct jvalue v, int64_t *counter);
+/* prompt_size_audio - an object {"data": base64}: as prompt_size_bytes, counted in out->audios. */
+void prompt_size_audio(struct prompt_size *p, struct jvalue v);
+/* prompt_size_tools - a list of tools (raw.p NULL: none): one of a type that is not among plain (raw
+ * JSON strings) is run by the provider, and what it finds is input too: a reference. */
+void prompt_size_tools(struct prompt_size *p, struct jvalue tools, const char *const *plain,
+                       size_t plain_n);
 /* prompt_size_head - a message of the walk; is_system, is_user: its role. */
 void prompt_size_head(struct prompt_size *p, struct slice raw, bool is_system, bool is_user);
 /* prompt_size_end - the rest of the stretch. prompt_size_more - another stretch without payloads;

@@ -14,6 +14,7 @@ struct walk {
 };
 
 static const char *const plain_tools[] = {"\"function\"", "\"custom\"", "\"namespace\""};
+#define PLAIN_TOOLS (sizeof(plain_tools) / sizeof(plain_tools[0]))
 
 /* What is wrong with input[index], or with a member of it. */
 static enum err fail(struct walk *w, const char *member, const char *text)
@@ -21,39 +22,6 @@ static enum err fail(struct walk *w, const char *member, const char *text)
     char *param = arena_printf(w->arena, "input[%zu]%s", w->index, member);
 
     return param ? canon_fault(w->arena, w->fault, param, "%s", text) : ERR_MEMORY;
-}
-
-static bool has_hosted_tools(struct jvalue tools)
-{
-    struct jvalue tool, type;
-    struct jscan s;
-    size_t i;
-
-    if (!tools.raw.p || jscan_array(&s, tools))
-        return false;
-    while (!jscan_next_element(&s, &tool)) {
-        bool is_plain = false;
-
-        if (jscan_find(tool, "type", &type))
-            continue;
-        for (i = 0; i < sizeof(plain_tools) / sizeof(plain_tools[0]); i++)
-            is_plain |= slice_eq_z(type.raw, plain_tools[i]);
-        if (!is_plain)
-            return true;
-    }
-    return false;
-}
-
-static void add_audio(struct walk *w, struct jvalue v)
-{
-    struct jscan s;
-    struct jmember m;
-
-    if (jscan_object(&s, v))
-        return;
-    while (!jscan_next_member(&s, &m))
-        if (jscan_key_is(&m, "data"))
-            prompt_size_bytes(&w->size, m.value, &w->out->audios);
 }
 
 /* Parts are told by the members that carry content and not by `type`: that is what may cost. Some
@@ -77,7 +45,7 @@ static void read_part(struct walk *w, struct jvalue part)
         else if (jscan_key_is(&m, "file_url") || jscan_key_is(&m, "file_id"))
             w->out->has_reference = true;
         else if (jscan_key_is(&m, "input_audio"))
-            add_audio(w, m.value);
+            prompt_size_audio(&w->size, m.value);
     }
 }
 
@@ -134,8 +102,8 @@ static enum err read_members(struct walk *w, struct jvalue value, struct item *i
             prompt_size_bytes(&w->size, m.value, &w->out->images); /* an image that was made */
         } else if (jscan_key_is(&m, "encrypted_content")) {
             w->has_envelopes |= is_envelope(m.value);
-        } else if (jscan_key_is(&m, "tools") && has_hosted_tools(m.value)) {
-            w->out->has_reference = true;
+        } else if (jscan_key_is(&m, "tools")) {
+            prompt_size_tools(&w->size, m.value, plain_tools, PLAIN_TOOLS);
         }
     }
     return e;
@@ -212,8 +180,7 @@ enum err responses_read_input(struct responses_input *in, struct arena *a,
     prompt_size_more(&w.size, in->tools.raw);
     prompt_size_more(&w.size, in->text.raw);
     prompt_size_more(&w.size, in->prompt.raw);
-    if (has_hosted_tools(in->tools))
-        out->has_reference = true;
+    prompt_size_tools(&w.size, in->tools, plain_tools, PLAIN_TOOLS);
     return prompt_size_affinity(&w.size);
 }
 

@@ -1,49 +1,19 @@
 #include "upstream/transfer.h"
 
 #include "base/clock.h"
-#include "upstream/transfer_head.h"
-#include "upstream/transfer_pool.h"
-#include "upstream/upload.h"
+#include "upstream/transfer_exchange.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define UPLOAD_SMALL_BYTES   16384L /* curl's least */
 #define UPLOAD_LARGE_BYTES   65536L
 #define RECEIVE_STREAM_BYTES 4096L /* events are small and streams are many */
 #define RECEIVE_WHOLE_BYTES  16384L
-#define WAIT_US_MAX          INT64_C(60000000)
-#define HEADERS_OWN          2 /* Expect, Content-Type */
 #define STATUS_REFUSED       400
-
-/* How often is_stopping is asked, and is_gone of a descriptor with bytes in it. */
-#define LOOK_AGAIN_US INT64_C(1000000)
 
 static const char header_expect[] =
     "Expect:"; /* without a value: none is sent, whatever the size */
 static const char header_json[] = "Content-Type: application/json";
-static const char receiver_ended[] = "ended by the receiver";
-
-/* One running exchange, on the stack of transfer_run. Provider time stands still while a callback
- * runs: it is the clock less blocked_us. */
-struct exchange {
-    const struct transfer_spec *spec;
-    struct transfer_result *result;
-    struct handle *handle;
-    struct head_reader head;
-    enum err callback_err; /* what a callback returned, or ours from inside of one */
-    int64_t start_us;
-    int64_t blocked_us;
-    int64_t last_byte_us;   /* provider time of the last body byte */
-    int64_t last_sign_us;   /* of the last body byte or ping */
-    int64_t next_stop_us;   /* when is_stopping is asked again */
-    int64_t look_us;        /* gone_fd is left alone until then */
-    int64_t drain_until_us; /* with is_gone */
-    bool is_gone;
-    bool is_sent; /* the whole request */
-    struct upload upload;
-    struct curl_slist headers[TRANSFER_HEADERS_MAX + HEADERS_OWN];
-};
 
 /* ---- the callbacks of curl ---- */
 
@@ -254,106 +224,6 @@ static enum err set_up(struct exchange *x)
     return e;
 }
 
-/* ---- timers ---- */
-
-static void set_detail(struct exchange *x, const char *text)
-{
-    (void)slice_copy_z(x->result->detail, sizeof(x->result->detail), slice_of(text));
-}
-
-static enum err timed_out(struct exchange *x, const char *timer, int64_t ms)
-{
-    (void)snprintf(x->result->detail, sizeof(x->result->detail), "%s timer, %lld ms", timer,
-                   (long long)ms);
-    return ERR_UP_TIMEOUT;
-}
-
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-/* The provider's timers. *wait_us: not longer than to the next of them. */
-static enum err check_provider(struct exchange *x, int64_t now_us, int64_t *wait_us)
-{
-    const struct transfer_spec *spec = x->spec;
-    int64_t time_us = now_us - x->blocked_us;
-    int64_t total_us = x->start_us + spec->total_ms * 1000 - time_us;
-    int64_t bytes_us;
-
-    if (total_us <= 0)
-        return timed_out(x, "total", spec->total_ms);
-    if (x->result->body_bytes == 0) {
-        bytes_us = x->start_us + spec->first_byte_ms * 1000 - time_us;
-        if (bytes_us <= 0)
-            return timed_out(x, "first byte", spec->first_byte_ms);
-    } else {
-        bytes_us = x->last_byte_us + spec->between_bytes_ms * 1000 - time_us;
-        if (bytes_us <= 0)
-            return timed_out(x, "between bytes", spec->between_bytes_ms);
-    }
-    *wait_us = least(*wait_us, least(total_us, bytes_us));
-    return ERR_OK;
-}
-
-static enum err check_ping(struct exchange *x, int64_t *now_us, int64_t *wait_us)
-{
-    const struct transfer_spec *spec = x->spec;
-    enum err e = ERR_OK;
-
-    if (spec->ping_ms <= 0 || !spec->ops->on_ping || x->is_gone)
-        return ERR_OK;
-    if (*now_us - x->last_sign_us >= spec->ping_ms * 1000) {
-        e = spec->ops->on_ping(spec->ctx);
-        x->last_sign_us = clock_mono_us();
-        x->blocked_us += x->last_sign_us - *now_us;
-        *now_us = x->last_sign_us;
-        if (e)
-            set_detail(x, receiver_ended);
-    }
-    *wait_us = least(*wait_us, x->last_sign_us + spec->ping_ms * 1000 - *now_us);
-    return e;
-}
-
-static enum err check_stopping(struct exchange *x, int64_t now_us, int64_t *wait_us)
-{
-    if (!x->spec->is_stopping)
-        return ERR_OK;
-    if (now_us >= x->next_stop_us) {
-        if (x->spec->is_stopping(x->spec->ctx)) {
-            set_detail(x, "stopping");
-            return ERR_BUSY;
-        }
-        x->next_stop_us = now_us + LOOK_AGAIN_US;
-    }
-    *wait_us = least(*wait_us, x->next_stop_us - now_us);
-    return ERR_OK;
-}
-
-static enum err check_drain(struct exchange *x, int64_t now_us, int64_t *wait_us)
-{
-    if (!x->is_gone)
-        return ERR_OK;
-    if (now_us >= x->drain_until_us)
-        return ERR_CLIENT_GONE;
-    *wait_us = least(*wait_us, x->drain_until_us - now_us);
-    return ERR_OK;
-}
-
-static enum err check_timers(struct exchange *x, int64_t *now_us, int64_t *wait_us)
-{
-    enum err e;
-
-    *now_us = clock_mono_us();
-    *wait_us = WAIT_US_MAX;
-    e = check_drain(x, *now_us, wait_us);
-    if (!e)
-        e = check_ping(x, now_us, wait_us);
-    if (!e)
-        e = check_stopping(x, *now_us, wait_us);
-    return e ? e : check_provider(x, *now_us, wait_us);
-}
-
 /* ---- the loop ---- */
 
 /* gone_fd is readable. */
@@ -382,8 +252,8 @@ static enum err wait_for_more(struct exchange *x, int64_t now_us, int64_t wait_u
 
     x->is_sent = was_sent || is_sent(x);
     handle_shrink(x->handle, x->is_sent && !was_sent);
-    if (looks && !looks_now)
-        wait_us = least(wait_us, x->look_us - now_us);
+    if (looks && !looks_now && wait_us > x->look_us - now_us)
+        wait_us = x->look_us - now_us;
     if (curl_multi_poll(x->handle->multi, &client, looks_now ? 1 : 0, (int)((wait_us + 999) / 1000),
                         NULL))
         return ERR_MEMORY;
@@ -396,16 +266,16 @@ static enum err judge(struct exchange *x, CURLcode code)
     curl_off_t connected_us = 0;
 
     if (x->callback_err) {
-        set_detail(x, receiver_ended);
+        exchange_set_detail(x, EXCHANGE_RECEIVER_ENDED);
         return x->callback_err;
     }
     if (code == CURLE_OK)
         return ERR_OK;
     if (x->handle->is_refused && x->result->status == 0) {
-        set_detail(x, "the address is not public, and allow_private is not set");
+        exchange_set_detail(x, "the address is not public, and allow_private is not set");
         return ERR_UP_CONNECT;
     }
-    set_detail(x, x->handle->error[0] ? x->handle->error : curl_easy_strerror(code));
+    exchange_set_detail(x, x->handle->error[0] ? x->handle->error : curl_easy_strerror(code));
     if (code == CURLE_OUT_OF_MEMORY)
         return ERR_MEMORY;
     if (x->result->body_bytes)
@@ -455,7 +325,7 @@ static enum err run(struct exchange *x)
             return ERR_MEMORY;
         if (!running)
             return finish(x);
-        e = check_timers(x, &now_us, &wait_us);
+        e = exchange_check_timers(x, &now_us, &wait_us);
         if (!e)
             e = wait_for_more(x, now_us, wait_us);
         if (e)
@@ -512,7 +382,8 @@ enum err transfer_run(struct transfer_pool *p, const struct transfer_spec *spec,
     fill_result(&x, e);
     is_clean = e == ERR_OK;
     if (x.is_gone) {
-        set_detail(&x, x.result->body_is_complete ? "client gone, drained" : "client gone");
+        exchange_set_detail(&x,
+                            x.result->body_is_complete ? "client gone, drained" : "client gone");
         e = ERR_CLIENT_GONE;
     }
     (void)curl_multi_remove_handle(x.handle->multi, x.handle->easy);

@@ -477,3 +477,34 @@ int64_t fake_thread_due_ms(struct fake_money *f)
     f->is_threaded = false;
     return ms;
 }
+
+struct fake_request fake_admitted(struct fake_money *f)
+{
+    struct fake_request r;
+    ck_assert_int_eq(fake_admit(f, 10, &r), ERR_OK);
+    return r;
+}
+
+void fake_run_segment(struct fake_money *f)
+{
+    fake_run(f, 10, 1);
+    journal_hurry(f->m);
+    fake_pump(f);
+}
+
+bool fake_is_writable(struct fake_money *f)
+{
+    struct journal_stats st;
+    journal_stats(f->m, &st);
+    return st.is_writable;
+}
+
+void fake_assert_flushed(struct fake_money *f, int64_t balance_nusd, int64_t requests)
+{
+    ck_assert_int_eq(f->m->journal.unflushed_rows, 0);
+    ck_assert_int_eq(f->balance_nusd[1], balance_nusd - requests);
+    struct lease_account *a = lease_account_find(f->m, 1);
+    ck_assert_int_eq(a->spent_nusd, 0);
+    ck_assert_int_eq(lease_free(a) + a->held_nusd, f->rows[1].amount_nusd);
+    lease_account_put(a);
+}

@@ -98,5 +98,15 @@ void fake_admit_late(struct fake_money *f, struct fake_request *r);
 void fake_join(struct fake_money *f);
 /* fake_run - a whole request of account 1 that is admitted. */
 void fake_run(struct fake_money *f, int64_t need_nusd, int64_t cost_nusd);
+/* fake_run_segment - a request of cost 1 in a segment of its own, which is sealed, synced, and flushed
+ * if it can. */
+void fake_run_segment(struct fake_money *f);
+/* fake_admitted - a request of account 1 that holds 10. */
+struct fake_request fake_admitted(struct fake_money *f);
+/* fake_is_writable - the spool takes requests. */
+bool fake_is_writable(struct fake_money *f);
+/* fake_assert_flushed - requests of cost 1 are all in the ledger, each once; account 1 had balance_nusd
+ * before. */
+void fake_assert_flushed(struct fake_money *f, int64_t balance_nusd, int64_t requests);
 
 #endif

@@ -1,7 +1,7 @@
 #include "db/db.h"
 
 #include "base/clock.h"
-#include "tests/unit/mariadb.h"
+#include "tests/unit/db_kit.h"
 
 #include <check.h>
 #include <pthread.h>
@@ -13,39 +13,23 @@ static struct mariadb shared; /* one server for most tests */
 static struct mariadb own;    /* for a test that kills or freezes it */
 static struct mariadb *server = &shared;
 
-static struct db *open_db(void)
-{
-    struct db *db = db_new(server->config);
-    ck_assert_ptr_nonnull(db);
-    return db;
-}
-
-static struct db_conn *take(struct db *db)
-{
-    struct db_conn *c = NULL;
-    ck_assert_int_eq(db_take(db, &c), ERR_OK);
-    return c;
-}
-
 static const char sql_create[] = "CREATE TABLE t (id INT PRIMARY KEY, n BIGINT) ENGINE=InnoDB";
 
 static struct db_conn *take_with_table(struct db *db)
 {
-    mariadb_empty(server);
-    mariadb_exec(server, "%s", sql_create);
-    return take(db);
+    return db_kit_take_with(server, db, sql_create);
 }
 
 /* ---- transactions ---- */
 
 START_TEST(given_back_inside_a_transaction_rolls_back)
 {
-    struct db *db = open_db();
+    struct db *db = db_kit_open(server);
     struct db_conn *c = take_with_table(db);
     ck_assert_int_eq(db_begin(c), ERR_OK);
     ck_assert_int_eq(db_run(c, "INSERT INTO t (id) VALUES (1)", NULL, 0, NULL), ERR_OK);
     db_give(db, c);
-    c = take(db);
+    c = db_kit_take(db);
     ck_assert_int_eq(db_run(c, "INSERT INTO t (id) VALUES (2)", NULL, 0, NULL), ERR_OK);
     ck_assert_int_eq(mariadb_number(server, "SELECT COUNT(*) FROM t"), 1);
     db_give(db, c);
@@ -56,7 +40,7 @@ END_TEST
 START_TEST(a_snapshot_sees_one_moment_and_leaves_the_next_transaction_alone)
 {
     static const char sql[] = "SELECT COUNT(*) FROM t";
-    struct db *db = open_db();
+    struct db *db = db_kit_open(server);
     struct db_conn *c = take_with_table(db);
     struct db_stmt *s = NULL;
     for (int round = 0; round < 2; round++) {
@@ -79,7 +63,7 @@ START_TEST(a_lock_timeout_rolls_all_back_and_blocks_the_rest_of_the_transaction)
 {
     static const char sql_first[] = "INSERT INTO t (id) VALUES (100)";
     static const char sql_locked[] = "UPDATE t SET n = 2 WHERE id = 1";
-    struct db *db = open_db();
+    struct db *db = db_kit_open(server);
     struct db_conn *c = take_with_table(db);
     mariadb_exec(server, "INSERT INTO t (id, n) VALUES (1, 1)");
     mariadb_exec(server, "BEGIN; UPDATE t SET n = 5 WHERE id = 1");
@@ -132,7 +116,7 @@ START_TEST(a_deadlock_is_retried_until_both_are_through)
 {
     static const char sql_a[] = "UPDATE t SET n = n + 1 WHERE id = 1";
     static const char sql_b[] = "UPDATE t SET n = n + 1 WHERE id = 2";
-    struct db *db = open_db();
+    struct db *db = db_kit_open(server);
     pthread_barrier_t in_step;
     pthread_barrier_init(&in_step, NULL, 2);
     db_give(db, take_with_table(db));
@@ -170,7 +154,7 @@ static enum err refuse(struct db_conn *c, void *arg)
 START_TEST(transact_gives_up_after_five_tries_and_rolls_back_what_fn_refuses)
 {
     int tries = 0;
-    struct db *db = open_db();
+    struct db *db = db_kit_open(server);
     db_give(db, take_with_table(db));
     ck_assert_int_eq(db_transact(db, retry_always, &tries), ERR_DB_RETRY);
     ck_assert_int_eq(tries, 5);
@@ -184,11 +168,11 @@ END_TEST
 
 START_TEST(more_takers_than_connections_wait_and_the_late_one_is_busy)
 {
-    struct db *db = open_db();
+    struct db *db = db_kit_open(server);
     mariadb_empty(server);
     server->config->db_connections_max = 2;
     server->config->db_timeout_ms = 200;
-    struct db_conn *a = take(db), *b = take(db), *c = NULL;
+    struct db_conn *a = db_kit_take(db), *b = db_kit_take(db), *c = NULL;
     int64_t t = clock_mono_ms();
     ck_assert_int_eq(db_take(db, &c), ERR_BUSY);
     t = clock_mono_ms() - t;
@@ -221,7 +205,7 @@ static void *take_often(void *arg)
 START_TEST(thirty_threads_share_four_connections)
 {
     pthread_t threads[30];
-    struct db *db = open_db();
+    struct db *db = db_kit_open(server);
     mariadb_empty(server);
     long long before =
         mariadb_number(server, "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE "
@@ -240,10 +224,10 @@ END_TEST
 
 START_TEST(idle_connections_are_closed)
 {
-    struct db *db = open_db();
+    struct db *db = db_kit_open(server);
     mariadb_empty(server);
     server->config->db_idle_ms = 50;
-    db_give(db, take(db));
+    db_give(db, db_kit_take(db));
     ck_assert(db_tidy(db));
     usleep(80000);
     ck_assert(!db_tidy(db));
@@ -255,9 +239,9 @@ END_TEST
 START_TEST(a_killed_idle_connection_is_replaced_unseen_and_counts_as_a_new_generation)
 {
     static const char sql[] = "SELECT CONNECTION_ID()";
-    struct db *db = open_db();
+    struct db *db = db_kit_open(server);
     mariadb_empty(server);
-    struct db_conn *c = take(db);
+    struct db_conn *c = db_kit_take(db);
     struct db_stmt *s = NULL;
     ck_assert_uint_eq(db_generation(db), 1);
     ck_assert_int_eq(db_run(c, sql, NULL, 0, &s), ERR_OK);
@@ -266,7 +250,7 @@ START_TEST(a_killed_idle_connection_is_replaced_unseen_and_counts_as_a_new_gener
     db_give(db, c);
     mariadb_exec(server, "KILL %lld", id);
     usleep(100000);
-    c = take(db);
+    c = db_kit_take(db);
     ck_assert_int_eq(db_run(c, sql, NULL, 0, &s), ERR_OK);
     ck_assert_uint_eq(db_generation(db), 2);
     db_give(db, c);
@@ -277,9 +261,9 @@ END_TEST
 START_TEST(a_connection_killed_in_use_is_down_for_one_call_only)
 {
     static const char sql[] = "SELECT CONNECTION_ID()";
-    struct db *db = open_db();
+    struct db *db = db_kit_open(server);
     mariadb_empty(server);
-    struct db_conn *c = take(db);
+    struct db_conn *c = db_kit_take(db);
     struct db_stmt *s = NULL;
     ck_assert_int_eq(db_run(c, sql, NULL, 0, &s), ERR_OK);
     ck_assert_int_eq(db_next(s), ERR_OK);
@@ -290,7 +274,7 @@ START_TEST(a_connection_killed_in_use_is_down_for_one_call_only)
     ck_assert_int_eq(db_commit(c), ERR_DB_DOWN);
     ck_assert(db_is_down(db));
     db_give(db, c);
-    c = take(db);
+    c = db_kit_take(db);
     ck_assert(!db_is_down(db));
     ck_assert_uint_eq(db_generation(db), 2);
     ck_assert_int_eq(db_run(c, sql, NULL, 0, &s), ERR_OK);
@@ -302,7 +286,7 @@ END_TEST
 START_TEST(a_connection_lost_before_commit_is_down_and_nothing_was_written)
 {
     static const char sql[] = "INSERT INTO t (id, n) VALUES (1, CONNECTION_ID())";
-    struct db *db = open_db();
+    struct db *db = db_kit_open(server);
     struct db_conn *c = take_with_table(db);
     ck_assert_int_eq(db_begin(c), ERR_OK);
     ck_assert_int_eq(db_run(c, sql, NULL, 0, NULL), ERR_OK);
@@ -326,8 +310,8 @@ START_TEST(hosts_that_do_not_answer_are_passed_over)
     ck_assert_ptr_nonnull(server->socket);
     snprintf(hosts, sizeof(hosts), "/nowhere/a.sock, 127.0.0.1:1 ,%s", server->socket);
     server->config->db_hosts = hosts;
-    struct db *db = open_db();
-    struct db_conn *c = take(db);
+    struct db *db = db_kit_open(server);
+    struct db_conn *c = db_kit_take(db);
     ck_assert_int_eq(db_run(c, "SELECT 1", NULL, 0, NULL), ERR_OK);
     db_give(db, c);
     db_free(db);
@@ -342,14 +326,14 @@ START_TEST(among_several_hosts_a_read_only_one_is_not_taken)
     mariadb_empty(server);
     snprintf(hosts, sizeof(hosts), "%s,/nowhere/a.sock", server->socket);
     server->config->db_hosts = hosts;
-    struct db *db = open_db();
+    struct db *db = db_kit_open(server);
     struct db_conn *c = NULL;
     mariadb_exec(server, "SET GLOBAL read_only = 1");
     ck_assert_int_eq(db_take(db, &c), ERR_DB_DOWN);
     ck_assert(db_is_down(db));
     mariadb_exec(server, "SET GLOBAL read_only = 0");
     usleep(260000);
-    db_give(db, take(db));
+    db_give(db, db_kit_take(db));
     db_free(db);
     server->config->db_hosts = was;
 }
@@ -358,9 +342,9 @@ END_TEST
 START_TEST(a_script_runs_each_statement_and_tells_which_failed)
 {
     char *failed = NULL;
-    struct db *db = open_db();
+    struct db *db = db_kit_open(server);
     mariadb_empty(server);
-    struct db_conn *c = take(db);
+    struct db_conn *c = db_kit_take(db);
     ck_assert_int_eq(
         db_exec_script(c,
                        "-- a; comment\nCREATE TABLE a (x VARCHAR(9) COMMENT 'it''s; \\'') ;\n/* ; "
@@ -383,18 +367,18 @@ END_TEST
 START_TEST(a_write_on_a_host_that_became_read_only_counts_as_lost)
 {
     static const char sql[] = "INSERT INTO t (id) VALUES (1)";
-    struct db *db = open_db();
+    struct db *db = db_kit_open(server);
     db_give(db, take_with_table(db));
     mariadb_use_limited(server, "SELECT, INSERT");
-    struct db *limited = open_db();
-    struct db_conn *c = take(limited);
+    struct db *limited = db_kit_open(server);
+    struct db_conn *c = db_kit_take(limited);
     mariadb_exec(server, "SET GLOBAL read_only = 1");
     ck_assert_int_eq(db_run(c, sql, NULL, 0, NULL), ERR_DB_DOWN);
     ck_assert_uint_eq(db_last_errno(c), 1290);
     ck_assert(db_is_down(limited));
     mariadb_exec(server, "SET GLOBAL read_only = 0");
     db_give(limited, c);
-    c = take(limited);
+    c = db_kit_take(limited);
     ck_assert_int_eq(db_run(c, sql, NULL, 0, NULL), ERR_OK);
     db_give(limited, c);
     db_free(limited);
@@ -408,14 +392,15 @@ START_TEST(at_the_servers_limit_of_connections_one_waits_for_ours)
     mariadb_use_limited(server, "SELECT");
     mariadb_exec(server, "ALTER USER limited@localhost WITH MAX_USER_CONNECTIONS 2");
     server->config->db_timeout_ms = 300;
-    struct db *db = open_db();
-    struct db_conn *a = take(db), *b = take(db), *c = NULL;
+    struct db *db = db_kit_open(server);
+    struct db_conn *a = db_kit_take(db), *b = db_kit_take(db), *c = NULL;
     ck_assert_int_eq(db_take(db, &c), ERR_BUSY);
     ck_assert(!db_is_down(db));
     db_give(db, a);
-    c = take(db);
+    c = db_kit_take(db);
     ck_assert_ptr_eq(c, a);
-    struct db *other = open_db(); /* another process, which has none of its own to wait for */
+    struct db *other =
+        db_kit_open(server); /* another process, which has none of its own to wait for */
     ck_assert_int_eq(db_take(other, &a), ERR_DB_DOWN);
     db_give(db, b);
     db_give(db, c);
@@ -461,9 +446,9 @@ static void recovers_within(struct db *db, int64_t ms)
 START_TEST(a_dead_server_fails_at_once_and_is_found_again)
 {
     int64_t ms = 0;
-    struct db *db = open_db();
+    struct db *db = db_kit_open(server);
     mariadb_empty(server);
-    struct db_conn *c = take(db);
+    struct db_conn *c = db_kit_take(db);
     mariadb_kill(server);
     ck_assert_int_eq(db_run(c, "SELECT 1", NULL, 0, NULL), ERR_DB_DOWN);
     db_give(db, c);
@@ -506,9 +491,9 @@ START_TEST(a_frozen_server_costs_each_connection_one_timeout_and_all_others_noth
     int64_t ms;
     int slow = 0;
     server->config->db_timeout_ms = 1000;
-    struct db *db = open_db();
+    struct db *db = db_kit_open(server);
     mariadb_empty(server);
-    struct db_conn *c = take(db);
+    struct db_conn *c = db_kit_take(db);
     ms = clock_mono_ms();
     mariadb_freeze(server);
     ck_assert_int_eq(db_run(c, "SELECT 1", NULL, 0, NULL), ERR_DB_DOWN);
@@ -545,7 +530,7 @@ START_TEST(a_commit_without_an_answer_is_unknown)
 {
     pthread_t t;
     server->config->db_timeout_ms = 1000;
-    struct db *db = open_db();
+    struct db *db = db_kit_open(server);
     struct db_conn *c = take_with_table(db);
     ck_assert_int_eq(db_begin(c), ERR_OK);
     ck_assert_int_eq(db_run(c, "INSERT INTO t (id) VALUES (1)", NULL, 0, NULL), ERR_OK);
@@ -566,7 +551,7 @@ END_TEST
 static long long server_of(struct db *db)
 {
     struct db_stmt *s = NULL;
-    struct db_conn *c = take(db);
+    struct db_conn *c = db_kit_take(db);
     ck_assert_int_eq(db_run(c, "SELECT @@server_id", NULL, 0, &s), ERR_OK);
     ck_assert_int_eq(db_next(s), ERR_OK);
     long long id = db_col_i64(s, 0);
@@ -583,8 +568,8 @@ START_TEST(a_lost_host_is_followed_by_the_next_and_the_first_comes_first_after_a
     mariadb_exec(&shared, "SET GLOBAL server_id = 2");
     snprintf(hosts, sizeof(hosts), "%s,%s", server->socket, shared.socket);
     server->config->db_hosts = hosts;
-    struct db *db = open_db();
-    struct db_conn *c = take(db);
+    struct db *db = db_kit_open(server);
+    struct db_conn *c = db_kit_take(db);
     mariadb_kill(server);
     ck_assert_int_eq(db_run(c, "SELECT 1", NULL, 0, NULL), ERR_DB_DOWN);
     db_give(db, c);
@@ -597,7 +582,7 @@ START_TEST(a_lost_host_is_followed_by_the_next_and_the_first_comes_first_after_a
     /* ... and after an outage of all the first is the first again. */
     mariadb_exec(&shared, "SET GLOBAL read_only = 1");
     mariadb_exec(server, "SET GLOBAL read_only = 1");
-    c = take(db);
+    c = db_kit_take(db);
     ck_assert_int_eq(db_run(c, "KILL CONNECTION_ID()", NULL, 0, NULL), ERR_DB_DOWN);
     db_give(db, c);
     ck_assert_int_eq(timed_take(db, &ms), ERR_DB_DOWN);

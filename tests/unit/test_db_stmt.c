@@ -1,6 +1,6 @@
 #include "db/db.h"
 
-#include "tests/unit/mariadb.h"
+#include "tests/unit/db_kit.h"
 
 #include <check.h>
 #include <stddef.h>
@@ -8,29 +8,13 @@
 static struct mariadb shared;
 static struct mariadb *server = &shared;
 
-static struct db *open_db(void)
-{
-    struct db *db = db_new(server->config);
-    ck_assert_ptr_nonnull(db);
-    return db;
-}
-
-static struct db_conn *take(struct db *db)
-{
-    struct db_conn *c = NULL;
-    ck_assert_int_eq(db_take(db, &c), ERR_OK);
-    return c;
-}
-
 static const char sql_create[] = "CREATE TABLE t (id INT PRIMARY KEY, n BIGINT NULL, big BIGINT "
                                  "UNSIGNED NULL, txt TEXT NULL, bin VARBINARY(4000) NULL,"
                                  " money DECIMAL(18,9) NULL, at DATETIME(3) NULL) ENGINE=InnoDB";
 
 static struct db_conn *take_with_table(struct db *db)
 {
-    mariadb_empty(server);
-    mariadb_exec(server, "%s", sql_create);
-    return take(db);
+    return db_kit_take_with(server, db, sql_create);
 }
 
 START_TEST(every_type_comes_back_as_it_went)
@@ -40,7 +24,7 @@ START_TEST(every_type_comes_back_as_it_went)
     static const char sql_out[] = "SELECT id, n, big, txt, bin, money, at, (SELECT SUM(n) FROM t), "
                                   "(SELECT COUNT(*) FROM t) FROM t WHERE money = ? AND txt = ?";
     static const char bytes[] = {0, 1, '\'', '"', '\\', (char)0xff};
-    struct db *db = open_db();
+    struct db *db = db_kit_open(server);
     struct db_conn *c = take_with_table(db);
     struct slice bin = {bytes, sizeof(bytes)};
     struct db_value in[] = {DB_INT(7),         DB_INT(INT64_MIN),
@@ -72,7 +56,7 @@ START_TEST(null_goes_in_and_comes_out)
 {
     static const char sql_in[] = "INSERT INTO t (id, n, txt, money) VALUES (1, ?, ?, ?)";
     static const char sql_out[] = "SELECT n, txt, money FROM t";
-    struct db *db = open_db();
+    struct db *db = db_kit_open(server);
     struct db_conn *c = take_with_table(db);
     struct db_value in[] = {DB_NONE, DB_NONE, DB_NONE};
     ck_assert_int_eq(db_run(c, sql_in, in, 3, NULL), ERR_OK);
@@ -92,9 +76,9 @@ END_TEST
 START_TEST(an_empty_text_is_not_null)
 {
     static const char sql[] = "SELECT ? IS NULL, ? = '', ?";
-    struct db *db = open_db();
+    struct db *db = db_kit_open(server);
     mariadb_empty(server);
-    struct db_conn *c = take(db);
+    struct db_conn *c = db_kit_take(db);
     struct db_stmt *s = NULL;
     struct db_value in[] = {DB_STR(((struct slice){NULL, 0})), DB_STRZ(""), DB_STRZ("")};
     ck_assert_int_eq(db_run(c, sql, in, 3, &s), ERR_OK);
@@ -113,7 +97,7 @@ START_TEST(long_values_between_short_ones_are_whole)
     static const char sql_in[] = "INSERT INTO t (id, txt) VALUES (?, REPEAT(CHAR(65 + ?), ?))";
     static const char sql_out[] = "SELECT id, txt FROM t ORDER BY id";
     static const int sizes[] = {3, 5000, 0, 100000, 1024, 1025, 60000, 1};
-    struct db *db = open_db();
+    struct db *db = db_kit_open(server);
     struct db_conn *c = take_with_table(db);
     mariadb_exec(server, "ALTER TABLE t MODIFY txt LONGTEXT");
     for (int i = 0; i < 8; i++) {
@@ -141,9 +125,9 @@ START_TEST(a_result_left_half_read_disturbs_nothing)
 {
     static const char sql[] = "SELECT seq FROM seq_1_to_100";
     static const char sql_other[] = "SELECT 5";
-    struct db *db = open_db();
+    struct db *db = db_kit_open(server);
     mariadb_empty(server);
-    struct db_conn *c = take(db);
+    struct db_conn *c = db_kit_take(db);
     struct db_stmt *s = NULL, *other = NULL;
     for (int round = 0; round < 3; round++) {
         ck_assert_int_eq(db_run(c, sql, NULL, 0, &s), ERR_OK);
@@ -163,7 +147,7 @@ END_TEST
 START_TEST(a_statement_goes_on_after_its_table_was_altered)
 {
     static const char sql[] = "SELECT n FROM t WHERE id = ?";
-    struct db *db = open_db();
+    struct db *db = db_kit_open(server);
     struct db_conn *c = take_with_table(db);
     mariadb_exec(server, "INSERT INTO t (id, n) VALUES (1, 10)");
     struct db_value id = DB_INT(1);
@@ -182,7 +166,7 @@ END_TEST
 START_TEST(a_duplicate_is_told_apart_and_leaves_the_transaction_open)
 {
     static const char sql[] = "INSERT INTO t (id) VALUES (?)";
-    struct db *db = open_db();
+    struct db *db = db_kit_open(server);
     struct db_conn *c = take_with_table(db);
     struct db_value id = DB_INT(1);
     ck_assert_int_eq(db_begin(c), ERR_OK);
@@ -201,7 +185,7 @@ START_TEST(a_wrong_statement_is_an_error_and_the_connection_lives)
     static const char sql_bad[] = "SELECT nothing FROM nowhere";
     static const char sql_strict[] = "INSERT INTO t (id, bin) VALUES (1, REPEAT('x', 5000))";
     static const char sql_good[] = "SELECT 1";
-    struct db *db = open_db();
+    struct db *db = db_kit_open(server);
     struct db_conn *c = take_with_table(db);
     ck_assert_int_eq(db_run(c, sql_bad, NULL, 0, NULL), ERR_DB);
     ck_assert_uint_eq(db_last_errno(c), 1146);
@@ -217,9 +201,9 @@ START_TEST(the_session_is_set_up)
 {
     static const char sql[] = "SELECT @@time_zone, @@sql_mode LIKE '%STRICT_TRANS_TABLES%', "
                               "@@tx_isolation, @@innodb_lock_wait_timeout, @@character_set_client";
-    struct db *db = open_db();
+    struct db *db = db_kit_open(server);
     mariadb_empty(server);
-    struct db_conn *c = take(db);
+    struct db_conn *c = db_kit_take(db);
     struct db_stmt *s = NULL;
     ck_assert_int_eq(db_run(c, sql, NULL, 0, &s), ERR_OK);
     ck_assert_int_eq(db_next(s), ERR_OK);
@@ -251,7 +235,7 @@ static void fill_rows(struct db_value *rows, int n)
 START_TEST(bulk_writes_every_row_in_one_round_trip)
 {
     struct db_value rows[100 * 4];
-    struct db *db = open_db();
+    struct db *db = db_kit_open(server);
     struct db_conn *c = take_with_table(db);
     fill_rows(rows, 100);
     ck_assert_int_eq(db_run_bulk(c, "DELETE FROM t WHERE id = ? OR id = ?", rows, 2, 2),
@@ -279,7 +263,7 @@ END_TEST
 START_TEST(bulk_of_one_row_and_of_none_work_too)
 {
     struct db_value rows[4];
-    struct db *db = open_db();
+    struct db *db = db_kit_open(server);
     struct db_conn *c = take_with_table(db);
     fill_rows(rows, 1);
     ck_assert_int_eq(db_run_bulk(c, sql_bulk, rows, 4, 0), ERR_OK);
@@ -296,7 +280,7 @@ START_TEST(one_statement_runs_single_and_bulk_in_turn)
 {
     static const char sql[] = "INSERT INTO t (id, n, txt, money) VALUES (?, ?, ?, ?)";
     struct db_value rows[20 * 4];
-    struct db *db = open_db();
+    struct db *db = db_kit_open(server);
     struct db_conn *c = take_with_table(db);
     fill_rows(rows, 20);
     ck_assert_int_eq(db_run(c, sql, rows, 4, NULL), ERR_OK);
@@ -313,7 +297,7 @@ END_TEST
 START_TEST(a_duplicate_in_bulk_can_be_rolled_back_whole)
 {
     struct db_value rows[10 * 4];
-    struct db *db = open_db();
+    struct db *db = db_kit_open(server);
     struct db_conn *c = take_with_table(db);
     fill_rows(rows, 10);
     rows[36] = DB_INT(4);

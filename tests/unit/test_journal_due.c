@@ -24,43 +24,10 @@ static void teardown(void)
     fake_money_clear(&f);
 }
 
-static struct fake_request admitted(void)
-{
-    struct fake_request r;
-    ck_assert_int_eq(fake_admit(&f, 10, &r), ERR_OK);
-    return r;
-}
-
-/* One request of cost 1 in a segment of its own, which is sealed, synced, and flushed if it can. */
-static void run_segment(void)
-{
-    fake_run(&f, 10, 1);
-    journal_hurry(f.m);
-    fake_pump(&f);
-}
-
-static bool is_writable(void)
-{
-    struct journal_stats st;
-    journal_stats(f.m, &st);
-    return st.is_writable;
-}
-
-/* All requests of cost 1 are in the ledger, each once. */
-static void assert_flushed(int64_t requests)
-{
-    ck_assert_int_eq(j->unflushed_rows, 0);
-    ck_assert_int_eq(f.balance_nusd[1], BALANCE - requests);
-    struct lease_account *a = lease_account_find(f.m, 1);
-    ck_assert_int_eq(a->spent_nusd, 0);
-    ck_assert_int_eq(lease_free(a) + a->held_nusd, f.rows[1].amount_nusd);
-    lease_account_put(a);
-}
-
 START_TEST(the_thread_wakes_for_what_is_due_next)
 {
     ck_assert_int_eq(fake_thread_due_ms(&f), IDLE_MS); /* there is no directory yet */
-    struct fake_request r = admitted();
+    struct fake_request r = fake_admitted(&f);
     ck_assert_int_eq(fake_thread_due_ms(&f), IDLE_MS);
     fake_finish(&f, &r, 1);
     f.now_ms += 20;
@@ -70,7 +37,7 @@ START_TEST(the_thread_wakes_for_what_is_due_next)
     ck_assert_int_eq(fake_thread_due_ms(&f), 250); /* the next try of its flush */
     f.now_ms += 250;
     ck_assert_int_eq(fake_thread_due_ms(&f), IDLE_MS);
-    assert_flushed(1);
+    fake_assert_flushed(&f, BALANCE, 1);
     f.config.journal_keep_ms = 700;
     ck_assert_int_eq(fake_thread_due_ms(&f), 700); /* the end of what is kept */
     f.config.journal_keep_ms = 10 * IDLE_MS;
@@ -81,12 +48,12 @@ END_TEST
 START_TEST(the_thread_wakes_for_the_first_of_several)
 {
     f.config.journal_keep_ms = 5000;
-    run_segment();
+    fake_run_segment(&f);
     f.now_ms += 100;
-    run_segment();
+    fake_run_segment(&f);
     ck_assert_int_eq(fake_thread_due_ms(&f), 4900); /* only the first is looked at */
     fake_fail_after(&f, FAKE_FLUSH, 0, 2, ERR_DB);
-    run_segment();
+    fake_run_segment(&f);
     f.now_ms += 100;
     fake_run(&f, 10, 1);
     j->is_hurried = true;
@@ -95,13 +62,13 @@ START_TEST(the_thread_wakes_for_the_first_of_several)
     ck_assert_int_eq(fake_thread_due_ms(&f), 1000);
     f.now_ms += 1000;
     ck_assert_int_eq(fake_thread_due_ms(&f), 2900);
-    assert_flushed(4);
+    fake_assert_flushed(&f, BALANCE, 4);
 }
 END_TEST
 
 START_TEST(the_thread_wakes_to_make_room_and_to_repair)
 {
-    struct fake_request r[2] = {admitted(), admitted()};
+    struct fake_request r[2] = {fake_admitted(&f), fake_admitted(&f)};
     fake_finish(&f, &r[0], 1); /* no spare is left */
     fake_fail(&f, FAKE_ALLOCATE, ERR_FULL);
     ck_assert_int_eq(fake_thread_due_ms(&f), 50); /* the age; room comes after */
@@ -117,18 +84,18 @@ START_TEST(the_thread_wakes_to_make_room_and_to_repair)
     fake_fail(&f, FAKE_SYNC, ERR_IO);
     fake_fail_after(&f, FAKE_OPEN, 2, 1, ERR_IO); /* the copy is read and made; the trial fails */
     ck_assert_int_eq(fake_thread_due_ms(&f), 1000);
-    ck_assert(!is_writable());
+    ck_assert(!fake_is_writable(&f));
     f.now_ms += 1000;
     ck_assert_int_eq(fake_thread_due_ms(&f), IDLE_MS);
-    ck_assert(is_writable());
-    assert_flushed(2);
+    ck_assert(fake_is_writable(&f));
+    fake_assert_flushed(&f, BALANCE, 2);
 }
 END_TEST
 
 START_TEST(the_thread_wakes_to_look_again_for_a_loss)
 {
     f.generation = 1; /* as of the first lease: nothing of ours is older */
-    run_segment();
+    fake_run_segment(&f);
     ck_assert_int_eq(fake_thread_due_ms(&f), IDLE_MS);
     struct lease_account *a = lease_account_find(f.m, 1);
     f.generation = 2;
@@ -159,7 +126,7 @@ START_TEST(the_thread_soon_looks_again_at_what_came_while_it_worked)
 {
     void (*const during[])(struct fake_money *) = {hurry_now, fill_now};
     for (size_t i = 0; i < 2; i++) {
-        struct fake_request r = admitted();
+        struct fake_request r = fake_admitted(&f);
         pthread_mutex_lock(&j->mu);
         ck_assert_int_eq(journal_add_segment(f.m), ERR_OK);
         pthread_mutex_unlock(&j->mu);
@@ -170,7 +137,7 @@ START_TEST(the_thread_soon_looks_again_at_what_came_while_it_worked)
         ck_assert_int_eq(fake_thread_due_ms(&f), 10);
         f.now_ms += 1000;
         fake_pump(&f);
-        assert_flushed(2);
+        fake_assert_flushed(&f, BALANCE, 2);
         teardown();
         setup();
     }
@@ -188,12 +155,12 @@ static void look_now(struct fake_money *fake)
 
 START_TEST(the_thread_does_not_look_for_who_still_writes)
 {
-    struct fake_request r = admitted();
+    struct fake_request r = fake_admitted(&f);
     f.during[FAKE_WRITE] = look_now;
     fake_finish(&f, &r, 1);
     ck_assert_int_eq(due_ms, IDLE_MS); /* it is woken by the writer */
     fake_pump(&f);
-    assert_flushed(1);
+    fake_assert_flushed(&f, BALANCE, 1);
 }
 END_TEST
 

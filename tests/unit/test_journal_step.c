@@ -26,43 +26,10 @@ static void teardown(void)
     fake_money_clear(&f);
 }
 
-static struct fake_request admitted(void)
-{
-    struct fake_request r;
-    ck_assert_int_eq(fake_admit(&f, 10, &r), ERR_OK);
-    return r;
-}
-
-/* One request of cost 1 in a segment of its own, which is sealed, synced, and flushed if it can. */
-static void run_segment(void)
-{
-    fake_run(&f, 10, 1);
-    journal_hurry(f.m);
-    fake_pump(&f);
-}
-
 static void pump_later(int64_t ms)
 {
     f.now_ms += ms;
     fake_pump(&f);
-}
-
-static bool is_writable(void)
-{
-    struct journal_stats st;
-    journal_stats(f.m, &st);
-    return st.is_writable;
-}
-
-/* All requests of cost 1 are in the ledger, each once. */
-static void assert_flushed(int64_t requests)
-{
-    ck_assert_int_eq(j->unflushed_rows, 0);
-    ck_assert_int_eq(f.balance_nusd[1], BALANCE - requests);
-    struct lease_account *a = lease_account_find(f.m, 1);
-    ck_assert_int_eq(a->spent_nusd, 0);
-    ck_assert_int_eq(lease_free(a) + a->held_nusd, f.rows[1].amount_nusd);
-    lease_account_put(a);
 }
 
 /* ---- repair ---- */
@@ -72,18 +39,18 @@ START_TEST(nothing_is_admitted_until_the_disk_takes_a_trial_write)
     static const enum fake_op ops[] = {FAKE_OPEN, FAKE_ALLOCATE, FAKE_WRITE, FAKE_SYNC};
     for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
         struct fake_request r;
-        run_segment();
+        fake_run_segment(&f);
         j->is_failing = true;
         j->repair_at_ms = 0;
         fake_fail(&f, ops[i], ERR_IO);
         fake_pump(&f);
         ck_assert_int_eq(f.fail[ops[i]], 0);
-        ck_assert(!is_writable());
+        ck_assert(!fake_is_writable(&f));
         pump_later(999);
-        ck_assert(!is_writable());
+        ck_assert(!fake_is_writable(&f));
         ck_assert_int_eq(fake_admit(&f, 10, &r), ERR_UNAVAILABLE);
         pump_later(1);
-        ck_assert(is_writable());
+        ck_assert(fake_is_writable(&f));
     }
 }
 END_TEST
@@ -92,21 +59,21 @@ START_TEST(a_segment_that_cannot_be_written_anew_is_tried_until_it_is)
 {
     f.config.journal_segment_ms = 0;
     fake_fail_after(&f, FAKE_FLUSH, 0, 1000, ERR_DB_DOWN);
-    run_segment(); /* a sound one in front */
+    fake_run_segment(&f); /* a sound one in front */
     fake_fail(&f, FAKE_SYNC, ERR_IO);
     fake_fail_after(&f, FAKE_RENAME, 0, 2, ERR_IO); /* its copy, and that of the first repair */
-    run_segment();
-    ck_assert(!is_writable());
+    fake_run_segment(&f);
+    ck_assert(!fake_is_writable(&f));
     ck_assert(!j->first->is_suspect);
     ck_assert(j->first->next->is_suspect);
     int renames = f.calls[FAKE_RENAME];
     pump_later(1000);
     ck_assert_int_eq(f.calls[FAKE_RENAME], renames + 1);
-    ck_assert(is_writable());
+    ck_assert(fake_is_writable(&f));
     ck_assert(!j->first->next->is_suspect);
     fake_fail_after(&f, FAKE_FLUSH, 0, 0, ERR_OK);
     pump_later(1000);
-    assert_flushed(2);
+    fake_assert_flushed(&f, BALANCE, 2);
 }
 END_TEST
 
@@ -156,7 +123,7 @@ START_TEST(a_damaged_line_is_kept_when_its_segment_is_written_anew)
         pump_later(2000);
         ck_assert_int_eq(f.m->rejected_rows, 1);
         ck_assert_int_eq(f.balance_nusd[1], BALANCE - 1);
-        ck_assert(is_writable());
+        ck_assert(fake_is_writable(&f));
         teardown();
         setup();
     }
@@ -173,7 +140,7 @@ START_TEST(a_line_that_is_gone_is_told_when_its_segment_is_written_anew)
     ck_assert_uint_eq(f.position, 1);
     ck_assert_int_eq(f.balance_nusd[1], BALANCE);
     ck_assert_int_eq(f.m->rejected_rows, 0);
-    ck_assert(is_writable());
+    ck_assert(fake_is_writable(&f));
 }
 END_TEST
 
@@ -190,7 +157,7 @@ START_TEST(a_segment_that_cannot_be_read_is_not_written_anew)
     ck_assert(j->first->is_suspect);
     fake_pump(&f);
     ck_assert_int_eq(f.calls[FAKE_RENAME], renames + 1);
-    assert_flushed(1);
+    fake_assert_flushed(&f, BALANCE, 1);
 }
 END_TEST
 
@@ -198,7 +165,7 @@ END_TEST
 
 START_TEST(a_loss_is_looked_after_when_the_database_is_back)
 {
-    run_segment();
+    fake_run_segment(&f);
     int looks = f.calls[FAKE_LEASES];
     f.generation++;
     fake_fail(&f, FAKE_LEASES, ERR_DB_DOWN);
@@ -229,7 +196,7 @@ START_TEST(lost_segments_are_all_flushed_again_whatever_fails_in_between)
 {
     for (int reads = 0; reads < 3; reads++) {
         for (int i = 0; i < 3; i++)
-            run_segment();
+            fake_run_segment(&f);
         lose_all_but_first(3);
         fake_fail_after(&f, FAKE_READ, reads, 1, ERR_IO);
         fake_pump(&f);
@@ -238,7 +205,7 @@ START_TEST(lost_segments_are_all_flushed_again_whatever_fails_in_between)
         for (int i = 0; i < 3; i++)
             pump_later(1000);
         ck_assert_uint_eq(f.position, 3);
-        assert_flushed(3);
+        fake_assert_flushed(&f, BALANCE, 3);
         teardown();
         setup();
     }
@@ -249,14 +216,14 @@ START_TEST(a_loss_of_what_is_not_kept_any_more_is_passed_over)
 {
     f.config.journal_keep_ms = 0;
     for (int i = 0; i < 3; i++)
-        run_segment();
+        fake_run_segment(&f);
     ck_assert_ptr_null(j->first);
     lose_all_but_first(3);
     fake_pump(&f);
     ck_assert_uint_eq(j->generation, f.generation);
-    run_segment();
+    fake_run_segment(&f);
     ck_assert_uint_eq(f.position, 4);
-    assert_flushed(2); /* the second and the third are gone for good */
+    fake_assert_flushed(&f, BALANCE, 2); /* the second and the third are gone for good */
 }
 END_TEST
 
@@ -264,7 +231,7 @@ START_TEST(a_gap_found_by_a_flush_is_filled_by_what_is_kept)
 {
     for (int reads = 1; reads < 3; reads++) {
         for (int i = 0; i < 3; i++)
-            run_segment();
+            fake_run_segment(&f);
         lose_all_but_first(3);
         f.generation--; /* the same connection: nobody was told */
         fake_run(&f, 10, 1);
@@ -276,7 +243,7 @@ START_TEST(a_gap_found_by_a_flush_is_filled_by_what_is_kept)
         ck_assert_uint_eq(f.position, reads == 1 ? 1 : 4);
         pump_later(1000);
         ck_assert_uint_eq(f.position, 4);
-        assert_flushed(4);
+        fake_assert_flushed(&f, BALANCE, 4);
         teardown();
         setup();
     }
@@ -289,7 +256,7 @@ START_TEST(a_full_segment_is_sealed_when_there_is_room_behind_it)
 {
     f.config.journal_segment_rows = 1;
     f.config.journal_segment_ms = IDLE_MS;
-    struct fake_request r[3] = {admitted(), admitted(), admitted()};
+    struct fake_request r[3] = {fake_admitted(&f), fake_admitted(&f), fake_admitted(&f)};
     fake_finish(&f, &r[0], 1);
     ck_assert_ptr_nonnull(j->active); /* the others may need it */
     fake_fail(&f, FAKE_ALLOCATE, ERR_FULL);
@@ -298,11 +265,11 @@ START_TEST(a_full_segment_is_sealed_when_there_is_room_behind_it)
     ck_assert_int_eq(f.calls[FAKE_FLUSH], 0);
     pump_later(1000);
     ck_assert_ptr_null(j->active);
-    assert_flushed(1);
+    fake_assert_flushed(&f, BALANCE, 1);
     fake_finish(&f, &r[1], 1);
     fake_finish(&f, &r[2], 1);
     fake_pump(&f);
-    assert_flushed(3);
+    fake_assert_flushed(&f, BALANCE, 3);
 }
 END_TEST
 
@@ -313,31 +280,31 @@ START_TEST(a_segment_is_sealed_at_its_age)
     ck_assert_ptr_nonnull(j->active);
     pump_later(1);
     ck_assert_ptr_null(j->active);
-    assert_flushed(1);
+    fake_assert_flushed(&f, BALANCE, 1);
 }
 END_TEST
 
 START_TEST(a_suspect_segment_and_one_of_a_process_that_ends_are_sealed_at_once)
 {
     f.config.journal_segment_ms = IDLE_MS;
-    struct fake_request r[2] = {admitted(), admitted()};
+    struct fake_request r[2] = {fake_admitted(&f), fake_admitted(&f)};
     fake_fail(&f, FAKE_WRITE, ERR_IO);
     fake_finish(&f, &r[0], 1);
     ck_assert(j->active->is_suspect);
     fake_pump(&f);
-    assert_flushed(1);
+    fake_assert_flushed(&f, BALANCE, 1);
     fake_finish(&f, &r[1], 1);
     fake_pump(&f);
     ck_assert_ptr_nonnull(j->active);
     j->is_stopping = true;
     fake_pump(&f);
-    assert_flushed(2);
+    fake_assert_flushed(&f, BALANCE, 2);
 }
 END_TEST
 
 START_TEST(an_empty_segment_is_not_sealed_and_hurries_nobody)
 {
-    struct fake_request r[2] = {admitted(), admitted()};
+    struct fake_request r[2] = {fake_admitted(&f), fake_admitted(&f)};
     fake_fail_after(&f, FAKE_WRITE, 0, 2, ERR_IO); /* its line stays in the slot */
     fake_finish(&f, &r[0], 1);
     ck_assert_int_eq(j->active->rows, 0);
@@ -354,7 +321,7 @@ END_TEST
 
 START_TEST(a_thread_makes_room_before_it_is_needed)
 {
-    struct fake_request r = admitted();
+    struct fake_request r = fake_admitted(&f);
     int made = f.calls[FAKE_ALLOCATE];
     fake_pump(&f);
     ck_assert_int_eq(f.calls[FAKE_ALLOCATE], made); /* a process of one request makes no more */
@@ -405,7 +372,7 @@ START_TEST(a_flush_that_failed_is_tried_again_as_soon_as_its_error_allows)
         ck_assert_int_eq(f.calls[FAKE_FLUSH], ++n);
         pump_later(cases[i].ms);
         ck_assert_int_eq(f.calls[FAKE_FLUSH], ++n);
-        assert_flushed((int64_t)i + 1);
+        fake_assert_flushed(&f, BALANCE, (int64_t)i + 1);
     }
 }
 END_TEST
@@ -420,7 +387,7 @@ START_TEST(a_flush_whose_answer_was_lost_is_found_done_and_is_no_commit_twice)
     ck_assert_int_eq(j->unflushed_rows, 1);
     ck_assert_uint_eq(f.position, 1);
     pump_later(50);
-    assert_flushed(1);
+    fake_assert_flushed(&f, BALANCE, 1);
     ck_assert_uint_eq(j->commits, 0);
 }
 END_TEST
@@ -428,7 +395,7 @@ END_TEST
 START_TEST(a_kept_segment_goes_when_its_time_is_over)
 {
     f.config.journal_keep_ms = 500;
-    run_segment();
+    fake_run_segment(&f);
     pump_later(499);
     ck_assert_ptr_nonnull(j->first);
     pump_later(1);
