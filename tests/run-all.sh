@@ -6,7 +6,7 @@
 # fuzz-short tests/fuzz/run.sh: parsers and translations with bent inputs
 # e2e   build/tests/e2e/e2e: the gateway behind lighttpd with MariaDB and the provider simulator
 # crash tests/crash/crash: processes, servers and disks that fail under load; crash-short: as much of it as fits a minute
-# ctl   tests/ctl/run.sh: aipassctl, and a failing fixture for each check of its doctor
+# ctl   tests/ctl/run.sh: aipassctl, and a failing fixture for each check of its doctor; tests/ctl/rights.sh: what database users need
 # hosts tests/hosts/run.sh --short: the real web servers with the shipped snippets; make test-hosts does it in full
 # sdk   tests/sdk/run.sh: the documentation's examples, the official SDKs, the SQL of README.md
 # docs  tests/docs/run.sh: the documentation's pages, openapi.json and the SQL cookbook; docs-full: also its samples, and a browser
@@ -116,7 +116,7 @@ run_suite() {
     e2e) run_program e2e "$AIPASS_BUILD/tests/e2e/e2e" ;;
     crash) run_program crash tests/crash/run.sh ;;
     crash-short) run_program crash-short tests/crash/run.sh --seconds "$CRASH_SECONDS" ;;
-    ctl) run_program ctl tests/ctl/run.sh ;;
+    ctl) run_program ctl tests/ctl/run.sh && run_program rights tests/ctl/rights.sh ;;
     hosts) etc/install-deps.sh hosts && run_program hosts tests/hosts/run.sh --short ;;
     sdk) run_program sdk tests/sdk/run.sh ;;
     docs) run_docs docs ;;
