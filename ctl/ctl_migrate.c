@@ -9,9 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define STATEMENT_MS    INT64_C(3600000) /* an ALTER of a large table takes its time */
-#define PATH_SIZE       4096
-#define CONNECTIONS_MIN 2 /* one runs the files, one keeps the lock */
+#define STATEMENT_MS INT64_C(3600000) /* an ALTER of a large table takes its time */
+#define PATH_SIZE    4096
 
 const struct ctl_option ctl_migrate_options[] = {
     {"dry-run", NULL,  "only tell what would be applied"                               },
@@ -68,8 +67,6 @@ enum ctl_exit ctl_migrate(const struct ctl_args *args)
     struct config *config = ctl_config(args);
     if (!config)
         return CTL_FAILED;
-    if (config->db_connections_max < CONNECTIONS_MIN)
-        config->db_connections_max = CONNECTIONS_MIN;
     struct db *db = db_new(config);
     enum err e = ERR_MEMORY;
     if (db) {
