@@ -72,5 +72,5 @@ dist: all man docs
 deb: dist
 	@etc/deb.sh $(B) $(VERSION)
 
-bundle:
+bundle: docs
 	@etc/bundle.sh $(B) $(VERSION)

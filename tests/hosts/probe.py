@@ -425,12 +425,14 @@ def restart():
         whole = [s.result() for s in streams]
     dropped = [a for a in whole if not (a.is_whole and b"[DONE]" in a.body)]
     need(not dropped, f"{len(dropped)} of {count} streams were dropped")
-    need(late == [200] * 10, f"new requests meanwhile: {late}")
+    # mod_cgid's own helper is started anew: who asks in that moment is told 503 by Apache.
+    lost = len(late) - late.count(200)
+    need(lost <= (1 if ARGS.host == "apache-cgi" else 0), f"new requests meanwhile: {late}")
     end = time.monotonic() + 15
     while set(before) & set(gateways()) and time.monotonic() < end:
         time.sleep(0.1)
     need(not set(before) & set(gateways()) or ARGS.host == "apache-cgi", "an old worker still runs")
-    return f"{count} streams went on, {len(before)} workers replaced"
+    return f"{count} streams went on, {len(before)} workers replaced, {lost} of {len(late)} new requests were refused"
 
 
 def main():
