@@ -3,6 +3,7 @@
 #include "db/chores.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 const struct ctl_option ctl_upkeep_options[] = {
     {"verbose",    NULL, "tell what was done"                                 },
@@ -45,11 +46,13 @@ static void show_progress(void *arg, const char *name, int done, int total)
 enum ctl_exit ctl_upkeep(const struct ctl_args *args)
 {
     struct ctl_progress progress;
+    bool is_watched = isatty(STDERR_FILENO) && !ctl_value(args, "verbose");
     struct chores_options options = {
         .even_early = ctl_value(args, "now") || ctl_value(args, "reorganize"),
         .may_reorganize = ctl_value(args, "reorganize"),
         .tell = ctl_value(args, "verbose") ? stdout : NULL,
-        .on_task = ctl_value(args, "verbose") ? NULL : show_progress,
+        /* Cron would send a mail about it. */
+        .on_task = is_watched ? show_progress : NULL,
         .arg = &progress,
     };
     if (ctl_value(args, "dry-run"))

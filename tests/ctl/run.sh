@@ -156,6 +156,7 @@ finds() {
     local name=$1 status=$2 code=$3
     shift 3
     doctor "$@"
+    echo "$name" >>"$STACK_DIR/tmp/found"
     jq -e --arg n "$name" --arg s "$status" 'any(.[]; .check == $n and .status == $s and (.fix | type) == "string" and (.fix | length) > 5)' "$STACK_DIR/tmp/doctor" >/dev/null &&
         [ "$DOCTOR" = "$code" ] && return
     echo "exit $DOCTOR, expected $code with $name $status"
@@ -285,6 +286,14 @@ no_web() { BAD_URL=http://127.0.0.1:9 && finds web error 2 --offline --url "$BAD
 no_key() { finds authorization warning 1 --offline --url "$STACK_URL"; }
 bad_key() { echo sk-aip-wrong >"$STACK_DIR/tmp/wrong.key" && finds authorization error 2 --offline --url "$STACK_URL" --key-file "$STACK_DIR/tmp/wrong.key"; }
 
+# Whatever doctor tells has a fixture above that fails it. views is never a fault, tls is warned of by good_web.
+each_check_has_a_fixture() {
+    cat "$AIPASS_ROOT"/ctl/doctor_*.c "$AIPASS_ROOT/ctl/ctl_doctor.c" | tr '\n' ' ' | grep -oE '(doctor_tell|check_count|check_secret_file)\( *(w->|&)?d, *"[a-z_]+"' | grep -oE '"[a-z_]+"' | tr -d '"' | sort -u >"$STACK_DIR/tmp/told"
+    [ "$(wc -l <"$STACK_DIR/tmp/told")" -gt 18 ] || { cat "$STACK_DIR/tmp/told" && return 1; }
+    same_lines "$({ cat "$STACK_DIR/tmp/found" && printf 'views\ntls\n'; } | sort -u)" "$(cat "$STACK_DIR/tmp/told")"
+}
+same_lines() { [ "$1" = "$2" ] || { diff <(echo "$1") <(echo "$2") && return 1; }; }
+
 # A second lighttpd, with the shipped snippet and then the settings that spoil it: $1.
 BAD_PID='' BAD_N=0
 spoil() {
@@ -357,7 +366,7 @@ main() {
     for name in healthy bad_config open_option_file missing_option_file bad_key_file no_key_file missing_spool open_spool spool_in_memory full_disk files_of_another_user \
         no_option_file no_config old_library wrong_password no_database other_database lacking_rights wrong_clock no_views unpriced_model unserved_model keyless_channel late_upkeep \
         dead_channel refused_key ailing_provider nothing_sold live_channel good_web no_web not_routed no_key bad_key \
-        lumped_stream packed_stream slow_first_event small_bodies stripped_authorization stripped_api_key cut_silence no_page no_docs open_secrets; do
+        lumped_stream packed_stream slow_first_event small_bodies stripped_authorization stripped_api_key cut_silence no_page no_docs open_secrets each_check_has_a_fixture; do
         check "doctor: ${name//_/ }" "$name"
     done
     for name in accounts dry_run_changes_nothing recharges keys channels models_and_prices logs piped_output_is_tsv formats no_colour_in_a_pipe terminal_output_is_a_table \
