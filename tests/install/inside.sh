@@ -182,6 +182,12 @@ unpacks_in_a_home() {
 only_glibc_is_the_hosts() {
     ! ldd "$HERE/aipass.fcgi" "$HERE/aipassctl" | grep -v ':$' | grep -vF "$HERE/lib/" | grep -vE '^\s*(linux-vdso|/lib64/ld-linux|lib(c|m|dl|pthread|rt|resolv)[.]so)' | grep . && ! ldd "$HERE/aipass.fcgi" "$HERE/aipassctl" | grep 'not found'
 }
+# Where Debian's certificates are not, the library built there is told of the host's own.
+authorities_of_another_system_are_found() {
+    mkdir -p /etc/pki/tls/certs && echo x >/etc/pki/tls/certs/ca-bundle.crt && mkdir -p /etc/ssl/certs && mv /etc/ssl/certs /etc/ssl/hidden && as sh -c "cp -r $HERE ~/second && rm -f ~/second/aipass.conf && mkdir ~/web && ~/second/install.sh ~/web" || return 1
+    mv /etc/ssl/hidden /etc/ssl/certs
+    rm -r /etc/pki && same "$(sed -n 's/^tls_ca_file *= *//p' $CUSTOMER/second/aipass.conf)" /etc/pki/tls/certs/ca-bundle.crt && ! grep -q '^tls_ca_file' "$HERE/aipass.conf"
+}
 # What a panel gives: a database and a user with rights to its tables; no views, no other database.
 database_of_a_panel() {
     mariadb -e "CREATE DATABASE customer_ai; CREATE USER customer_ai@localhost IDENTIFIED BY 'panel'; GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, INDEX, REFERENCES ON customer_ai.* TO customer_ai@localhost" &&
@@ -216,6 +222,7 @@ inside_bundle() {
     check "bundle: MariaDB starts" start_database
     start_provider
     check "bundle: unpacked in a home, install.sh" unpacks_in_a_home
+    check "bundle: the certificates of another system are found" authorities_of_another_system_are_found
     check "bundle: only glibc is the host's" only_glibc_is_the_hosts
     check "bundle: aipassctl migrate as the user of a panel" database_of_a_panel
     check "bundle: it answers as CGI by .htaccess alone" it_answers_as_cgi
