@@ -222,11 +222,15 @@ ctl hosts install-short: all provider
 
 HOSTS ?=
 test-hosts: all provider
-	@etc/install-deps.sh run docs test hosts && $(MAKE) -s docs && tests/hosts/run.sh $(HOSTS)
+	@etc/install-deps.sh run docs test hosts
+	@$(MAKE) -s docs
+	@tests/hosts/run.sh $(HOSTS)
 
 # Chroots of Debian, which stay in build/chroot: no part of make test. ONLY='build package' or ONLY=bundle.
 test-install: all provider
-	@etc/install-deps.sh build docs install && $(MAKE) -s man && tests/install/run.sh $(ONLY)
+	@etc/install-deps.sh build docs install
+	@$(MAKE) -s man
+	@tests/install/run.sh $(ONLY)
 
 sim: sim-tests
 	@$(B)/tests/sim/sim --seconds 60
