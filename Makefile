@@ -156,7 +156,7 @@ export SAN
 export AIPASS_BUILD := $(CURDIR)/$(B)
 
 .PHONY: provider unit-tests e2e-tests crash-tests sim-tests bench-tools run reconcile deps test unit e2e crash crash-short sdk sim mutants where coverage
-.PHONY: faults fuzz-targets fuzz fuzz-short ctl hosts test-hosts lint format bench bench-reconcile money-bench docs docs-schema test-docs help test-clients
+.PHONY: faults fuzz-targets fuzz fuzz-short ctl hosts install-short test-hosts test-install lint format bench bench-reconcile money-bench docs docs-schema test-docs help test-clients
 provider: $(B)/tests/provider/provider
 unit-tests: $(UNIT_BIN)
 e2e-tests: all provider $(B)/tests/e2e/e2e
@@ -190,7 +190,7 @@ docs-schema: all
 	@tests/docs/schema.sh --write
 
 test:
-	@tests/run-all.sh unit sim fuzz-short e2e crash-short ctl hosts sdk docs run
+	@tests/run-all.sh unit sim fuzz-short e2e crash-short ctl install-short hosts sdk docs run
 
 unit e2e crash crash-short sdk fuzz-short:
 	@tests/run-all.sh $@
@@ -222,12 +222,20 @@ faults: e2e-tests
 where:
 	@echo $(B)
 
-ctl hosts: all provider
+ctl hosts install-short: all provider
 	@tests/run-all.sh $@
 
 HOSTS ?=
 test-hosts: all provider
-	@etc/install-deps.sh run test hosts && tests/hosts/run.sh $(HOSTS)
+	@etc/install-deps.sh run docs test hosts
+	@$(MAKE) -s docs
+	@tests/hosts/run.sh $(HOSTS)
+
+# Chroots of Debian, which stay in build/chroot: no part of make test. ONLY='build package' or ONLY=bundle.
+test-install: all provider
+	@etc/install-deps.sh build docs install
+	@$(MAKE) -s man
+	@tests/install/run.sh $(ONLY)
 
 sim: sim-tests
 	@$(B)/tests/sim/sim --seconds 60
@@ -278,6 +286,8 @@ help:
 	@echo 'make bench-reconcile  how long a million requests take to check; ROWS=n'
 	@echo 'make ctl        aipassctl: every command, and each check of its doctor'
 	@echo 'make test-hosts the real web servers with the shipped snippets; HOSTS="nginx apache-cgi"'
+	@echo 'make test-install  make install, the package and the bundle in chroots of Debian (root); ONLY="build package" or bundle'
+	@echo 'make install-short  make install and make uninstall in a directory, as in make test'
 	@echo 'make install    PREFIX=/usr/local DESTDIR=; make uninstall, make dist, make deb, make bundle'
 	@echo 'make deps       install the Debian packages that all of these need'
 	@echo 'make clean      remove what was built; var/, where make run keeps its data, stays'

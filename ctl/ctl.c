@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define CONNECTIONS_MIN 2
+
 /* clang-format off */
 const struct ctl_command ctl_commands[] = {
     /* noun        verb       words               min max  options                      help                                            run */
@@ -49,7 +51,7 @@ const struct ctl_command ctl_commands[] = {
     {"ledger",     "check",   "",                  0,  0,  ctl_ledger_check_options,    "do the books agree? 0, 1 no, 2 not checked",   ctl_ledger_check   },
     {"migrate",    NULL,      "",                  0,  0,  ctl_migrate_options,         "update the schema",                            ctl_migrate        },
     {"upkeep",     NULL,      "",                  0,  0,  ctl_upkeep_options,          "do what is due; for cron",                     ctl_upkeep         },
-    {"explain",     NULL,      "",                   0,  0,  ctl_explain_options,         "what would come of a request, and why",        ctl_explain        },
+    {"explain",    NULL,      "",                  0,  0,  ctl_explain_options,         "what would come of a request, and why",        ctl_explain        },
     {"doctor",     NULL,      "",                  0,  0,  ctl_doctor_options,          "check everything, and tell how to mend it",    ctl_doctor         },
     {"config",     "print",   "",                  0,  0,  NULL,                        "print all settings",                           ctl_config_print   },
     {"completion", NULL,      "SHELL",             1,  1,  NULL,                        "completion for bash, zsh or fish",             ctl_completion     },
@@ -76,10 +78,16 @@ const char *ctl_value(const struct ctl_args *args, const char *name)
     return NULL;
 }
 
+/* db_connections_max is for the gateway's many processes, 1 for CGI; a command is one process and may
+ * keep a connection while another reads. */
 struct config *ctl_config(const struct ctl_args *args)
 {
     struct config *config = NULL;
-    return config_load(args->config_path, stderr, &config) ? NULL : config;
+    if (config_load(args->config_path, stderr, &config))
+        return NULL;
+    if (config->db_connections_max < CONNECTIONS_MIN)
+        config->db_connections_max = CONNECTIONS_MIN;
+    return config;
 }
 
 enum ctl_exit ctl_fail(const char *fmt, ...)

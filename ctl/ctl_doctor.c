@@ -103,12 +103,13 @@ static enum ctl_exit finish(struct doctor *d)
 enum ctl_exit ctl_doctor(const struct ctl_args *args)
 {
     struct doctor d = {.args = args};
-    struct config *config = NULL;
+    struct config *config;
     d.is_plain = isatty(STDOUT_FILENO) && !ctl_value(args, "json") && !ctl_value(args, "output");
     if (!d.is_plain && !(d.rows = ctl_rows_new(args, columns)))
         return CTL_ERRORS;
     curl_global_init(CURL_GLOBAL_DEFAULT);
-    if (config_load(args->config_path, stderr, &config)) {
+    config = ctl_config(args);
+    if (!config) {
         doctor_tell(&d, "config", DOCTOR_ERROR,
                     "mend the lines told above; aipassctl config print lists all settings",
                     "the configuration cannot be read");

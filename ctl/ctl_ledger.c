@@ -1,4 +1,4 @@
-#include "ctl/ctl.h"
+#include "ctl/ctl_output.h"
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -65,15 +65,22 @@ static void tell(void *arg, const struct reconcile_difference *d)
 static enum err run_checks(struct db *db, struct report *r, struct json_object *by_check,
                            bool is_verbose)
 {
+    struct ctl_progress progress;
     enum err e = ERR_OK;
+    long long total = 0, done = 0;
+    while (reconcile_checks[total].name)
+        total++;
+    ctl_progress_begin(&progress, "checks", total);
     for (const struct reconcile_check *c = reconcile_checks; !e && c->name; c++) {
         int n = 0;
+        ctl_progress_now(&progress, done++, c->text);
         int64_t start_ms = clock_mono_ms();
         r->current = json_object_new_array();
         if (!r->current)
             return ERR_MEMORY;
         e = reconcile_run(db, c, tell, r, &n);
         enum err added = json_add_take(by_check, c->name, r->current);
+        ctl_progress_end(&progress);
         if (is_verbose)
             fprintf(stderr, "%-12s %7lld ms  %s: %s%s\n", c->name,
                     (long long)(clock_mono_ms() - start_ms), c->text,

@@ -5,14 +5,17 @@
 #include "db/migrate.h"
 #include "db/partition.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
-#define STATEMENT_MS    INT64_C(3600000) /* an ALTER of a large table takes its time */
-#define CONNECTIONS_MIN 2                /* one runs the files, one keeps the lock */
+#define STATEMENT_MS INT64_C(3600000) /* an ALTER of a large table takes its time */
+#define PATH_SIZE    4096
 
 const struct ctl_option ctl_migrate_options[] = {
-    {"dry-run", NULL, "only tell what would be applied"},
-    {NULL,      NULL, NULL                             },
+    {"dry-run", NULL,  "only tell what would be applied"                               },
+    {"sql",     "DIR", "apply nothing: write the files there, to paste into phpMyAdmin"},
+    {NULL,      NULL,  NULL                                                            },
 };
 
 /* The user of the gateway may not change tables, this one may: months ahead are made here. */
@@ -35,14 +38,35 @@ static void make_partitions(struct db *db)
         printf("usage_log: %d monthly partitions made\n", made);
 }
 
+/* Needs neither configuration nor database. */
+static enum ctl_exit write_files(const char *dir)
+{
+    char path[PATH_SIZE];
+    for (const struct migration *m = migrations; m->sql; m++) {
+        int n = m->version
+                    ? snprintf(path, sizeof(path), "%s/%04d_%s.sql", dir, m->version, m->name)
+                    : snprintf(path, sizeof(path), "%s/%s.sql", dir, m->name);
+        if (n < 0 || (size_t)n >= sizeof(path))
+            return ctl_fail("%s: the path is too long", dir);
+        FILE *out = fopen(path, "we");
+        bool is_written = out && !migrate_write(m, out);
+        if (out && fclose(out))
+            is_written = false;
+        if (!is_written)
+            return ctl_fail("%s: %s", path, strerror(errno));
+    }
+    return CTL_OK;
+}
+
 enum ctl_exit ctl_migrate(const struct ctl_args *args)
 {
+    const char *dir = ctl_value(args, "sql");
+    if (dir)
+        return write_files(dir);
     enum migrate_mode mode = ctl_value(args, "dry-run") ? MIGRATE_DRY_RUN : MIGRATE_APPLY;
     struct config *config = ctl_config(args);
     if (!config)
         return CTL_FAILED;
-    if (config->db_connections_max < CONNECTIONS_MIN)
-        config->db_connections_max = CONNECTIONS_MIN;
     struct db *db = db_new(config);
     enum err e = ERR_MEMORY;
     if (db) {

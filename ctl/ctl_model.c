@@ -1,4 +1,4 @@
-#include "ctl/ctl.h"
+#include "ctl/ctl_sql.h"
 
 #include "base/amount.h"
 #include "base/buf.h"
@@ -23,6 +23,8 @@ const struct ctl_option ctl_model_import_options[] = {
     {"margin",   "MULTIPLIER", "what customers pay of its prices (1)"                 },
     {"status",   "STATUS",     "of models that are new: enabled or disabled"          },
     {"activate", NULL,         "do it without asking"                                 },
+    {"yes",      NULL,         "the same"                                             },
+    {"dry-run",  NULL,         "only tell"                                            },
     {NULL,       NULL,         NULL                                                   },
 };
 
@@ -92,7 +94,11 @@ static void print_summary(const struct proposal *p)
 static bool is_confirmed(const struct ctl_args *args)
 {
     char answer[8] = "";
-    if (ctl_value(args, "activate"))
+    if (ctl_value(args, "dry-run")) {
+        ctl_say("dry run: nothing was changed");
+        return false;
+    }
+    if (ctl_value(args, "activate") || ctl_value(args, "yes"))
         return true;
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
         puts("nothing was changed; --activate does it");
@@ -105,12 +111,22 @@ static bool is_confirmed(const struct ctl_args *args)
     return answer[0] == 'y' || answer[0] == 'Y';
 }
 
+static void show_progress(void *arg, size_t done)
+{
+    ctl_progress_step(arg, (long long)done);
+}
+
 static enum ctl_exit propose(const struct ctl_args *args, struct db *db,
-                             const struct litellm_table *table, const struct proposal_options *o)
+                             const struct litellm_table *table, struct proposal_options *o)
 {
     struct proposal p;
+    struct ctl_progress progress;
     enum ctl_exit result = CTL_OK;
+    o->on_model = show_progress;
+    o->arg = &progress;
+    ctl_progress_begin(&progress, "models", (long long)table->models_n);
     enum err e = proposal_make(&p, db, table, o);
+    ctl_progress_end(&progress);
     if (e == ERR_RANGE)
         result = ctl_fail("--margin: a price becomes larger than an amount can be");
     else if (e)
@@ -120,7 +136,9 @@ static enum ctl_exit propose(const struct ctl_args *args, struct db *db,
         print_summary(&p);
     }
     if (!e && !proposal_is_empty(&p) && is_confirmed(args)) {
+        ctl_progress_begin(&progress, "models", (long long)table->models_n);
         e = proposal_activate(&p, db);
+        ctl_progress_end(&progress);
         if (e == ERR_BUSY)
             result = ctl_fail("something was changed meanwhile: look again");
         else if (e)

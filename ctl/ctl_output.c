@@ -228,9 +228,10 @@ void ctl_progress_begin(struct ctl_progress *p, const char *what, long long tota
     p->told_ms = p->started_ms;
 }
 
+/* now_ms 0: without a rate, which says nothing about steps that differ. */
 static void print_bar(const struct ctl_progress *p, long long now_ms)
 {
-    long long ms = now_ms - p->started_ms;
+    long long ms = now_ms ? now_ms - p->started_ms : 0;
     long long rate = ms > 0 ? p->done * 1000 / ms : 0;
     if (p->total <= 0) {
         fprintf(stderr, "%s: %lld, %lld/s", p->what, p->done, rate);
@@ -241,7 +242,9 @@ static void print_bar(const struct ctl_progress *p, long long now_ms)
     fprintf(stderr, "%s: [", p->what);
     for (int i = 0; i < BAR_WIDTH; i++)
         fputc(i < filled ? '#' : '.', stderr);
-    fprintf(stderr, "] %lld of %lld, %lld/s", p->done, p->total, rate);
+    fprintf(stderr, "] %lld of %lld", p->done, p->total);
+    if (now_ms)
+        fprintf(stderr, ", %lld/s", rate);
     if (rate > 0 && done < p->total)
         fprintf(stderr, ", %lld s left", (p->total - done) / rate);
 }
@@ -259,6 +262,20 @@ void ctl_progress_step(struct ctl_progress *p, long long done)
     print_bar(p, now_ms);
     if (!is_terminal)
         fputc('\n', stderr);
+}
+
+void ctl_progress_now(struct ctl_progress *p, long long done, const char *step)
+{
+    long long now_ms = clock_mono_ms();
+    bool is_terminal = isatty(STDERR_FILENO);
+    p->done = done;
+    if (!is_terminal && now_ms - p->told_ms < TELL_LINE_MS)
+        return;
+    p->told_ms = now_ms > p->started_ms ? now_ms : p->started_ms + 1;
+    if (is_terminal)
+        fputs("\r\033[K", stderr);
+    print_bar(p, 0);
+    fprintf(stderr, ": %s%s", step, is_terminal ? "" : "\n");
 }
 
 void ctl_progress_end(struct ctl_progress *p)

@@ -57,5 +57,7 @@ struct ctl_progress {
 void ctl_progress_begin(struct ctl_progress *p, const char *what, long long total);
 void ctl_progress_step(struct ctl_progress *p, long long done);
 void ctl_progress_end(struct ctl_progress *p);
+/* ctl_progress_now - for long steps, before each: tells on a terminal at once which one it is. */
+void ctl_progress_now(struct ctl_progress *p, long long done, const char *step);
 
 #endif

@@ -1,4 +1,4 @@
-#include "ctl/ctl.h"
+#include "ctl/ctl_sql.h"
 
 #include "base/amount.h"
 #include "db/db.h"
@@ -12,6 +12,7 @@ const struct ctl_option ctl_redeem_options[] = {
     {"a",       "USD",   "what each is worth"                       },
     {"batch",   "NAME",  "name of the batch"                        },
     {"expires", "DATE",  "UTC, as '2030-12-31 23:59:59'; else never"},
+    {"dry-run", NULL,    "make none"                                },
     {NULL,      NULL,    NULL                                       },
 };
 
@@ -52,6 +53,10 @@ enum ctl_exit ctl_redeem_create(const struct ctl_args *args)
     enum ctl_exit result = read_batch(args, &batch);
     if (result)
         return result;
+    if (ctl_value(args, "dry-run")) {
+        ctl_say("dry run: %lld codes would be made", (long long)batch.n);
+        return CTL_OK;
+    }
     struct config *config = ctl_config(args);
     if (!config)
         return CTL_FAILED;

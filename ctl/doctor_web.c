@@ -251,15 +251,22 @@ static void check_silence(struct web *w)
     buf_clear(&a.body);
 }
 
+/* The start page is in the sources, /docs/ is what make docs makes. */
 static void check_pages(struct web *w)
 {
-    struct answer a;
-    ask(w, "/", WITHOUT_KEY, NULL, ANSWER_S, &a);
-    bool is_page = a.status == 200 && strstr(a.type, "text/html");
-    doctor_tell(w->d, "docs", is_page ? DOCTOR_OK : DOCTOR_WARNING,
-                is_page ? NULL : "let the web server's document root be htdocs", "/ answers %d %s",
-                a.status, a.type);
-    buf_clear(&a.body);
+    static const char *const paths[] = {"/", "/docs/"};
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        struct answer a;
+        ask(w, paths[i], WITHOUT_KEY, NULL, ANSWER_S, &a);
+        bool is_page = a.status == 200 && strstr(a.type, "text/html");
+        doctor_tell(w->d, "docs", is_page ? DOCTOR_OK : DOCTOR_WARNING,
+                    is_page
+                        ? NULL
+                        : "let the web server's document root be htdocs, as a release brings it "
+                          "or make docs makes it",
+                    "%s answers %d %s", paths[i], a.status, a.type);
+        buf_clear(&a.body);
+    }
 }
 
 /* A path, and what its file holds that no page of ours does. */

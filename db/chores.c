@@ -125,6 +125,8 @@ static enum err run_due(struct chores *c, const struct chores_options *o, int *f
             break;
         if (all[i].wants_ddl && now < c->denied_until_ms[i])
             continue;
+        if (o->on_task)
+            o->on_task(o->arg, all[i].name, (int)i, (int)CHORES_N);
         enum err one = run_one(c, &all[i], o);
         if (one == ERR_FORBIDDEN)
             c->denied_until_ms[i] = now + DENIED_MS;

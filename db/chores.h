@@ -35,6 +35,9 @@ struct chores_options {
     bool even_early;     /* every task, due or not */
     bool may_reorganize; /* split a p_max with many rows; writes to usage_log wait meanwhile */
     FILE *tell;          /* what was done, a line each; NULL: nobody asks */
+    /* Before each task, done of total are behind; NULL: nobody asks. */
+    void (*on_task)(void *arg, const char *name, int done, int total);
+    void *arg;
 };
 
 /* chores_new - connects to nothing yet; borrows config. NULL: no memory. */

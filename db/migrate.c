@@ -317,6 +317,23 @@ enum err migrate_run(struct db *db, enum migrate_mode mode, FILE *out, int *appl
     return e;
 }
 
+/* Names and checksums hold no quotes. The table is made by the first file; every other finds it. */
+enum err migrate_write(const struct migration *m, FILE *out)
+{
+    char checksum[SHA256_HEX_SIZE];
+    checksum_of(m, checksum);
+    fputs(m->sql, out);
+    fputs("\n-- Tells the gateway and aipassctl migrate that this file was applied.\n", out);
+    if (m == migrations)
+        fprintf(out, "%s;\n", sql_create);
+    fprintf(out,
+            "INSERT INTO schema_migrations (version, name, checksum) VALUES (%d, '%s', '%s')"
+            " ON DUPLICATE KEY UPDATE checksum = VALUES(checksum), applied_at = "
+            "UTC_TIMESTAMP(3);\n",
+            m->version, m->name, checksum);
+    return fflush(out) || ferror(out) ? ERR_IO : ERR_OK;
+}
+
 enum err migrate_check(struct db_conn *c, char *text, size_t size)
 {
     bool exists = false;

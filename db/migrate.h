@@ -33,6 +33,10 @@ enum migrate_mode { MIGRATE_APPLY, MIGRATE_DRY_RUN };
  * db_set_read_timeout before: an ALTER may take long. */
 ERR_CHECK enum err migrate_run(struct db *db, enum migrate_mode mode, FILE *out, int *applied);
 
+/* migrate_write - a file as it can be pasted into phpMyAdmin: its SQL, and what records it, so that
+ * program and migrate_run know it as applied. No database is asked. ERR_IO: out takes no more. */
+ERR_CHECK enum err migrate_write(const struct migration *m, FILE *out);
+
 /* migrate_check - the schema is exactly what this program needs, or newer by one. ERR_CONFIG
  * with a text for the log otherwise, ERR_DB_DOWN. */
 ERR_CHECK enum err migrate_check(struct db_conn *c, char *text, size_t size);

@@ -174,8 +174,11 @@ static enum err compare_all(struct proposal *out, struct db_conn *conn, bool is_
         e = read_prices(&c);
     if (!e)
         e = capability_read(conn, c.arena, &c.capabilities);
-    for (size_t i = 0; !e && i < out->table->models_n; i++)
+    for (size_t i = 0; !e && i < out->table->models_n; i++) {
         e = compare_one(&c, &out->table->models[i]);
+        if (out->options.on_model)
+            out->options.on_model(out->options.arg, i + 1);
+    }
     arena_free(c.arena);
     return e;
 }

@@ -19,6 +19,9 @@ struct proposal_options {
     int64_t margin_ppm; /* what customers pay of the table's prices; rounded up */
     const char *status; /* of models that are added: a word of models.status */
     const char *note;   /* of the rows that are added */
+    /* How many models of the table were compared; NULL: nobody asks. */
+    void (*on_model)(void *arg, size_t done);
+    void *arg;
 };
 
 struct proposal {

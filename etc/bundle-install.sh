@@ -26,6 +26,11 @@ spool_dir          = $here/spool
 secret_key_file    = $here/secret.key
 log                = file:$here/gateway.log
 CONF
+# Where Debian keeps the authorities that sign providers' certificates, the library finds them by itself.
+for ca in /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/ca-bundle.pem /etc/ssl/cert.pem; do
+    [ ! -e /etc/ssl/certs/ca-certificates.crt ] && [ -e "$ca" ] && ! grep -q '^tls_ca_file' "$here/aipass.conf" || continue
+    echo "tls_ca_file        = $ca" >>"$here/aipass.conf"
+done
 umask 022
 chmod 711 "$here"
 if [ -e "$web/.htaccess" ] && ! cmp -s "$here/public_html/.htaccess" "$web/.htaccess"; then

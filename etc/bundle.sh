@@ -1,23 +1,19 @@
 #!/bin/bash
 # etc/bundle.sh BUILD VERSION - make bundle: the program with its libraries for a shared host without a compiler, built in a chroot of Debian 11 so that its
-# glibc is old. Needs root and debootstrap; BUNDLE_CHROOT names a chroot that is there already, BUNDLE_MIRROR a mirror, BUNDLE_SUITE another suite.
+# glibc is old. Needs root and debootstrap; BUNDLE_CHROOT names a chroot that is there already, DEBIAN_MIRROR a mirror, BUNDLE_SUITE another suite.
 set -euo pipefail
 
 build=$1 version=$2
 suite=${BUNDLE_SUITE:-bullseye}
-chroot=${BUNDLE_CHROOT:-$build/$suite}
+chroot=${BUNDLE_CHROOT:-$build/chroot/$suite}
 name=aipass-$version-linux-$(uname -m)
-packages=gcc,make,pkg-config,libc6-dev,libfcgi-dev,libcurl4-openssl-dev,libmariadb-dev,libjson-c-dev,libinih-dev,libssl-dev,libcrypt-dev,zlib1g-dev,uthash-dev
 
 [ "$(id -u)" = 0 ] || { echo 'make bundle needs root for its chroot' >&2 && exit 1; }
-if [ ! -e "$chroot/usr/bin/gcc" ]; then
-    command -v debootstrap >/dev/null || { echo 'make bundle needs debootstrap: apt-get install debootstrap' >&2 && exit 1; }
-    mirror=${BUNDLE_MIRROR:-$(cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | grep -oE 'https?://[^ ]+/debian/?( |$)' | head -n 1)}
-    debootstrap --variant=minbase --include="$packages" "$suite" "$chroot" ${mirror:+"$mirror"} >"$build/debootstrap.log" 2>&1 ||
-        { tail -n 10 "$build/debootstrap.log" && exit 1; }
-fi
+[ -e "$chroot/usr/bin/gcc" ] || etc/debian-root.sh "$chroot" "$suite" gcc make pkg-config libc6-dev libfcgi-dev libcurl4-openssl-dev libmariadb-dev libjson-c-dev libinih-dev \
+    libssl-dev libcrypt-dev zlib1g-dev uthash-dev
 build=$(cd "$build" && pwd -P)
 rm -rf "$chroot/src/build/aipass.fcgi" && mkdir -p "$chroot/src"
+find "$chroot/src" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} +
 tar -cf - --exclude=./build --exclude='./build-*' --exclude=./var --exclude=./.git . | tar -xf - -C "$chroot/src"
 # DT_RPATH, not DT_RUNPATH: the libraries' own libraries are looked for there, too.
 chroot "$chroot" make -C /src -j2 all 'RPATH=-Wl,--disable-new-dtags,-rpath,\$$ORIGIN/lib' >"$build/bundle.log" 2>&1 || { tail -n 30 "$build/bundle.log" && exit 1; }
@@ -30,7 +26,9 @@ strip "$out/aipass.fcgi" "$out/aipassctl"
 chroot "$chroot" ldd /src/build/aipass.fcgi /src/build/aipassctl | awk '$2 == "=>" && $3 ~ /^\// { print $3 }' | sort -u |
     grep -vE '/(libc|libm|libdl|libpthread|librt|libresolv|libnsl|libutil|ld-linux[^/]*)[.-]' | while read -r lib; do cp -L "$chroot$lib" "$out/lib"; done
 # The client library's plugin for the passwords that MariaDB's users have is built in; those for others lie beside it.
-cp -r db/migrations "$out/sql" && cp db/views.sql "$out/sql"
+rm -rf "$chroot/src/build/sql" && mkdir "$chroot/src/build/sql"
+chroot "$chroot" /src/build/aipassctl migrate --sql /src/build/sql
+cp -r "$chroot/src/build/sql" "$out/sql"
 pages=htdocs
 [ ! -d "$build/htdocs" ] || pages=$build/htdocs
 cp -r "$pages/." "$out/public_html"

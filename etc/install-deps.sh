@@ -49,6 +49,7 @@ hosts cmd:nginx         nginx                   web server that is tested (Debia
 hosts cmd:spawn-fcgi    spawn-fcgi              starts workers
 hosts cmd:openssl       openssl                 a certificate
 hosts cmd:python3       python3                 asks them over plain sockets
+install cmd:debootstrap debootstrap             a Debian in a directory, for tests of the installation
 lint  cmd:mandoc        mandoc                  finds mistakes in man pages
 lint  cmd:lowdown       lowdown                 makes man pages
 lint  cmd:clang-format-14 clang-format-14       layout of C
@@ -114,7 +115,7 @@ main() {
     local group list packages
     [ $# -gt 0 ] || set -- build run
     for group in "$@"; do
-        [[ $group =~ ^(build|run|docs|test|pages|hosts|lint|fuzz|bench)$ ]] || { echo "usage: install-deps.sh [build|run|docs|test|pages|hosts|lint|fuzz|bench]..." >&2 && exit 2; }
+        [[ $group =~ ^(build|run|docs|test|pages|hosts|install|lint|fuzz|bench)$ ]] || { echo "usage: install-deps.sh [build|run|docs|test|pages|hosts|install|lint|fuzz|bench]..." >&2 && exit 2; }
     done
     list=$(missing "$@")
     [ -n "$list" ] || return 0

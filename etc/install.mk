@@ -36,7 +36,7 @@ install: all man
 	$(INSTALL) -m 755 $(B)/aipass.fcgi $(DESTDIR)$(libexecdir)/aipass.fcgi
 	$(INSTALL) -m 755 $(B)/aipassctl $(DESTDIR)$(bindir)/aipassctl
 	cp -R $(PAGES)/. $(DESTDIR)$(pkgdatadir)/htdocs && chmod -R u=rwX,go=rX $(DESTDIR)$(pkgdatadir)/htdocs
-	$(INSTALL) -m 644 db/migrations/*.sql db/views.sql $(DESTDIR)$(pkgdatadir)/sql
+	$(B)/aipassctl migrate --sql $(DESTDIR)$(pkgdatadir)/sql && chmod 644 $(DESTDIR)$(pkgdatadir)/sql/*.sql
 	$(INSTALL) -m 644 etc/lighttpd-errors/* $(DESTDIR)$(pkgdatadir)/lighttpd-errors
 	for f in lighttpd.conf lighttpd-tls.conf apache/aipass-pages.conf apache/aipass-proxy-fcgi.conf apache/aipass-fcgid.conf apache/aipass-tls.conf apache/htaccess \
 	    nginx/aipass.conf nginx/aipass-tls.conf systemd/aipass.socket systemd/aipass@.service; do $(RELOCATE) etc/$$f > $(DESTDIR)$(pkgdatadir)/$$f; done
@@ -58,6 +58,7 @@ uninstall:
 	for p in $(MAN_PAGES); do rm -f $(DESTDIR)$(mandir)/man$${p##*.}/$$p; done
 	rm -rf $(DESTDIR)$(pkgdatadir) $(DESTDIR)$(docdir)
 	! cmp -s etc/aipass.conf $(DESTDIR)$(sysconfdir)/aipass/aipass.conf || rm -f $(DESTDIR)$(sysconfdir)/aipass/aipass.conf
+	[ ! -d $(DESTDIR)$(sysconfdir)/aipass ] || rmdir --ignore-fail-on-non-empty $(DESTDIR)$(sysconfdir)/aipass
 
 # Everything that is needed to build, the man pages made: no network, no Node, no Python, no lowdown.
 dist: all man docs
@@ -71,5 +72,5 @@ dist: all man docs
 deb: dist
 	@etc/deb.sh $(B) $(VERSION)
 
-bundle:
+bundle: docs
 	@etc/bundle.sh $(B) $(VERSION)

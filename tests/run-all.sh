@@ -1,12 +1,13 @@
 #!/bin/bash
-# tests/run-all.sh [unit|sim|fuzz-short|e2e|crash|crash-short|ctl|hosts|sdk|docs|docs-full|run]... - runs these suites (all but crash and docs-full by default). The last line is 'N passed, N failed'.
+# tests/run-all.sh [unit|sim|fuzz-short|e2e|crash|crash-short|ctl|install-short|hosts|sdk|docs|docs-full|run]... - runs these suites (all but crash and docs-full by default). The last line is 'N passed, N failed'.
 #
 # unit  build/tests/unit/test_*: modules, with Check
 # sim   build/tests/sim/sim: the money core on a simulated clock, database and disk; a fixed set of seeds
 # fuzz-short tests/fuzz/run.sh: parsers and translations with bent inputs
 # e2e   build/tests/e2e/e2e: the gateway behind lighttpd with MariaDB and the provider simulator
 # crash tests/crash/crash: processes, servers and disks that fail under load; crash-short: as much of it as fits a minute
-# ctl   tests/ctl/run.sh: aipassctl, and a failing fixture for each check of its doctor
+# ctl   tests/ctl/run.sh: aipassctl, and a failing fixture for each check of its doctor; tests/ctl/rights.sh: what database users need
+# install-short tests/install/run.sh --short: make install, make uninstall; make test-install does it in chroots, with package and bundle
 # hosts tests/hosts/run.sh --short: the real web servers with the shipped snippets; make test-hosts does it in full
 # sdk   tests/sdk/run.sh: the documentation's examples, the official SDKs, the SQL of README.md
 # docs  tests/docs/run.sh: the documentation's pages, openapi.json and the SQL cookbook; docs-full: also its samples, and a browser
@@ -116,20 +117,21 @@ run_suite() {
     e2e) run_program e2e "$AIPASS_BUILD/tests/e2e/e2e" ;;
     crash) run_program crash tests/crash/run.sh ;;
     crash-short) run_program crash-short tests/crash/run.sh --seconds "$CRASH_SECONDS" ;;
-    ctl) run_program ctl tests/ctl/run.sh ;;
-    hosts) etc/install-deps.sh hosts && run_program hosts tests/hosts/run.sh --short ;;
+    ctl) build docs && run_program ctl tests/ctl/run.sh && run_program rights tests/ctl/rights.sh ;;
+    install-short) run_program install-short tests/install/run.sh --short ;;
+    hosts) etc/install-deps.sh hosts && build docs && run_program hosts tests/hosts/run.sh --short ;;
     sdk) run_program sdk tests/sdk/run.sh ;;
     docs) run_docs docs ;;
     docs-full) etc/install-deps.sh pages && run_docs docs-full --full ;;
     run) run_program run tests/sdk/make-run.sh ;;
-    *) echo "usage: tests/run-all.sh [unit|sim|fuzz-short|e2e|crash|crash-short|ctl|hosts|sdk|docs|docs-full|run]..." >&2 && exit 2 ;;
+    *) echo "usage: tests/run-all.sh [unit|sim|fuzz-short|e2e|crash|crash-short|ctl|install-short|hosts|sdk|docs|docs-full|run]..." >&2 && exit 2 ;;
     esac
     echo "== $1: $((PASSED - passed)) passed, $((FAILED - failed)) failed in $((SECONDS - seconds)) s"
 }
 
 main() {
     local suite
-    [ $# -gt 0 ] || set -- unit sim fuzz-short e2e crash-short ctl hosts sdk docs run
+    [ $# -gt 0 ] || set -- unit sim fuzz-short e2e crash-short ctl install-short hosts sdk docs run
     etc/install-deps.sh build run docs test
     mkdir -p "$LOGS" "$AIPASS_BUILD/tmp"
     for suite in "$@"; do

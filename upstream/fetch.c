@@ -118,10 +118,16 @@ static bool set_up(CURL *c, struct transfer *t, const char *url, int64_t ms)
     if (ca_file && curl_easy_setopt(c, CURLOPT_CAINFO, ca_file))
         return false;
     return !curl_easy_setopt(c, CURLOPT_URL, url) &&
+#if LIBCURL_VERSION_NUM >= 0x075500
            !curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "https") &&
+#else
+           !curl_easy_setopt(c, CURLOPT_PROTOCOLS, (long)CURLPROTO_HTTPS) &&
+#endif
            !curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L) &&
            !curl_easy_setopt(c, CURLOPT_PROXY, "") && !curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) &&
-           !curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L) &&
+#if LIBCURL_VERSION_NUM >= 0x075700
+           !curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L) && /* no wait for a resolver that hangs */
+#endif
            !curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 1L) &&
            !curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 2L) &&
            !curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) &&

@@ -101,6 +101,42 @@ terminal_output_is_a_table() {
     script -qec "$CTL account list --config $STACK_DIR/etc/admin.conf" /dev/null </dev/null | grep_in $'\033\[1m.*id  *name' &&
         ! NO_COLOR=1 script -qec "$CTL account list --config $STACK_DIR/etc/admin.conf" /dev/null </dev/null | grep_in $'\033'
 }
+progress_is_told_on_a_terminal() {
+    script -qec "$CTL ledger check --config $STACK_DIR/etc/admin.conf" /dev/null </dev/null | grep_in 'checks: \[#*\.*\] [0-9]* of [0-9]*: ' &&
+        script -qec "$CTL upkeep --now --config $STACK_DIR/etc/owner.conf" /dev/null </dev/null | grep_in 'tasks: \[#*\.*\] [0-9]* of [0-9]*: retention' &&
+        is '' bash -c "'$CTL' ledger check --config '$STACK_DIR/etc/admin.conf' 2>&1 >/dev/null"
+}
+upkeep_tells_what_is_due() {
+    sql "UPDATE upkeep SET due_at = '2020-01-01', until_at = '2000-01-01' WHERE name = 'retention'" && ctl upkeep --dry-run --json | jq -e 'any(.[]; .task == "retention" and .is_due == "yes") and length > 5' &&
+        is 2020-01-01 sql "SELECT DATE(due_at) FROM upkeep WHERE name = 'retention'" && "$CTL" upkeep --verbose --config "$STACK_DIR/etc/owner.conf" | grep_in '^retention  *[0-9]* ms'
+}
+imports() {
+    echo '{"tiny-1":{"mode":"chat","litellm_provider":"openai","input_cost_per_token":1e-6,"output_cost_per_token":2e-6,"max_input_tokens":1000,"max_output_tokens":100}}' >"$STACK_DIR/tmp/prices.json"
+    ctl model import "$STACK_DIR/tmp/prices.json" --dry-run | grep_in '1 new' && is 0 sql "SELECT COUNT(*) FROM models WHERE name = 'tiny-1'" && ctl model import "$STACK_DIR/tmp/prices.json" --yes | grep_in activated &&
+        is 1 sql "SELECT COUNT(*) FROM models WHERE name = 'tiny-1'"
+}
+redeems() {
+    local code
+    ctl redeem create -n 3 -a 5 --dry-run && is 0 sql 'SELECT COUNT(*) FROM redeem_codes' && code=$(ctl redeem create -n 1 -a 5) && ctl redeem use "$code" ann | grep_in 'credited to ann' && exits 1 ctl redeem use "$code" ann
+}
+explains() { ctl explain --key "$KEY" --model demo-model >"$STACK_DIR/tmp/explain" && grep_in -i one <"$STACK_DIR/tmp/explain" && exits 1 ctl explain --key nobody --model demo-model; }
+# Whatever changes rows can be tried; the table of commands says so.
+changes_can_be_tried() {
+    local command
+    for command in 'account create' 'account set' 'account disable' 'key create' 'key set' 'key rotate' 'key revoke' 'recharge add' 'redeem create' 'channel add' 'channel key' 'channel serve' 'channel drain' 'model add' 'model disable' 'model import' \
+        'price set' migrate upkeep; do
+        # shellcheck disable=SC2086
+        "$CTL" $command --help | grep_in -- --dry-run || { echo "$command" && return 1; }
+    done
+}
+manual_has_every_command() {
+    local noun verb
+    "$CTL" manual >"$STACK_DIR/tmp/manual"
+    "$CTL" --help | sed -n 's/^  \([a-z]*\) \([a-z]*\).*/\1 \2/p' >"$STACK_DIR/tmp/commands"
+    [ "$(wc -l <"$STACK_DIR/tmp/commands")" -gt 40 ] || return 1
+    while read -r noun verb; do grep -q "^\*\*aipassctl $noun" "$STACK_DIR/tmp/manual" || { echo "$noun $verb" && return 1; }; done <"$STACK_DIR/tmp/commands"
+    for noun in account key recharge redeem channel model price log ledger migrate upkeep explain doctor; do grep -q "^\*\*aipassctl $noun" "$STACK_DIR/tmp/manual" || return 1; done
+}
 suggests() { exits 2 ctl acount list && grep -q 'did you mean account' "$STACK_DIR/tmp/err" && exits 2 ctl account lst && grep -q 'did you mean list' "$STACK_DIR/tmp/err"; }
 helps() { "$CTL" --help | grep_in 'price set' && "$CTL" key create --help | grep_in -- '--limit-month' && "$CTL" key --help | grep_in rotate; }
 completes() {
@@ -122,6 +158,7 @@ finds() {
     local name=$1 status=$2 code=$3
     shift 3
     doctor "$@"
+    echo "$name" >>"$STACK_DIR/tmp/found"
     jq -e --arg n "$name" --arg s "$status" 'any(.[]; .check == $n and .status == $s and (.fix | type) == "string" and (.fix | length) > 5)' "$STACK_DIR/tmp/doctor" >/dev/null &&
         [ "$DOCTOR" = "$code" ] && return
     echo "exit $DOCTOR, expected $code with $name $status"
@@ -146,6 +183,35 @@ bad_key_file() { reset && (umask 077 && echo abc >"$STACK_DIR/tmp/bad.key") && s
 no_key_file() { reset && sed -i '/^secret_key_file/d' "$STACK_DIR/etc/doctor.conf" && finds secret_key warning 1 --offline; }
 missing_spool() { reset && setting spool_dir "$STACK_DIR/nowhere" && finds spool error 2 --offline; }
 open_spool() { reset && mkdir "$STACK_DIR/open" && chmod 755 "$STACK_DIR/open" && setting spool_dir "$STACK_DIR/open" && finds spool error 2 --offline; }
+# The same on a machine of another kind.
+shimmed() {
+    [ -e "$STACK_DIR/tmp/shim.so" ] || gcc -shared -fPIC -o "$STACK_DIR/tmp/shim.so" "$AIPASS_ROOT/tests/ctl/shim.c" || return 1
+    local shim=$1
+    shift
+    SHIM=$shim LD_PRELOAD=$STACK_DIR/tmp/shim.so finds "$@"
+}
+old_library() { reset && shimmed old-curl versions error 2 --offline; }
+full_disk() { reset && shimmed full-disk spool warning 1 --offline; }
+files_of_another_user() { reset && shimmed no-access credentials warning 1 --offline && shimmed no-access secret_key warning 1 --offline && shimmed no-access spool warning 1 --offline; }
+spool_in_memory() {
+    local dir rc=0
+    [ "$(stat -f -c %T /dev/shm)" = tmpfs ] || return 1
+    dir=$(mktemp -d /dev/shm/aipass.XXXXXX)
+    reset && setting spool_dir "$dir" && finds spool error 2 --offline || rc=1
+    rm -rf "$dir"
+    return $rc
+}
+no_option_file() { reset && sed -i '/^db_option_file/d' "$STACK_DIR/etc/doctor.conf" && HOME=$STACK_DIR/nowhere finds credentials warning 2 --offline; }
+no_config() {
+    [ ! -e /etc/aipass/aipass.conf ] || return 0
+    env -u AIPASS_CONFIG HOME="$STACK_DIR/nowhere" "$CTL" doctor --offline --json >"$STACK_DIR/tmp/doctor" 2>/dev/null
+    jq -e 'any(.[]; .check == "config" and .status == "warning" and (.fix | length) > 5)' "$STACK_DIR/tmp/doctor"
+}
+no_views() {
+    reset
+    stack_root_sql -e "SELECT CONCAT('DROP VIEW aipass.', table_name, ';') FROM information_schema.views WHERE table_schema = 'aipass'" | stack_root_sql && doctor --offline &&
+        jq -e 'any(.[]; .check == "views" and (.finding | contains("nothing needs them")))' "$STACK_DIR/tmp/doctor" && stack_root_sql aipass -e "DELETE FROM schema_migrations WHERE version = 0 AND name = 'views'" && stack_migrate
+}
 wrong_password() {
     reset && (umask 077 && sed 's/^password.*/password = wrong/' "$STACK_DIR/etc/aipass.cnf" >"$STACK_DIR/tmp/wrong.cnf") &&
         setting db_option_file "$STACK_DIR/tmp/wrong.cnf" && finds database error 2 --offline
@@ -185,6 +251,29 @@ late_upkeep() {
 dead_channel() {
     sql "UPDATE channels SET base_url = 'http://127.0.0.1:9/v1' WHERE name = 'one'" && finds channels error 2 && sql "UPDATE channels SET base_url = '$STACK_PROVIDER_URL/v1' WHERE name = 'one'"
 }
+# A provider of another kind: --key KEY, --default CONTROLS.
+other_provider() {
+    local pid rc=0 status=$1 code=$2
+    shift 2
+    rm -f "$STACK_DIR/tmp/other.port"
+    stack_start other "$AIPASS_BUILD/tests/provider/provider" --port 0 --port-file "$STACK_DIR/tmp/other.port" --die-with-parent "$@"
+    pid=$!
+    stack_until 100 test -s "$STACK_DIR/tmp/other.port"
+    sql "UPDATE channels SET base_url = 'http://127.0.0.1:$(<"$STACK_DIR/tmp/other.port")/v1' WHERE name = 'one'" && finds channels "$status" "$code" || rc=1
+    sql "UPDATE channels SET base_url = '$STACK_PROVIDER_URL/v1' WHERE name = 'one'"
+    stack_end "$pid"
+    return $rc
+}
+refused_key() { other_provider error 2 --key another; }
+# A server that answers 503 to all: lighttpd with a gateway that is not there.
+ailing_provider() {
+    spoil '$HTTP["url"] =~ "^/v1/models" { fastcgi.server := ( "/" => (( "socket" => "/nowhere/s", "check-local" => "disable" )) ) }' && sql "UPDATE channels SET base_url = '$BAD_URL/v1' WHERE name = 'one'" || return 1
+    local rc=0
+    finds channels warning 1 || rc=1
+    sql "UPDATE channels SET base_url = '$STACK_PROVIDER_URL/v1' WHERE name = 'one'"
+    return $rc
+}
+nothing_sold() { sql "UPDATE models SET status = 'disabled'" && finds channels warning 1 && sql "UPDATE models SET status = 'enabled'"; }
 live_channel() { reset && doctor && jq -e 'any(.[]; .check == "channels" and .status == "ok")' "$STACK_DIR/tmp/doctor"; }
 
 # ---- doctor and the web ----
@@ -192,12 +281,20 @@ live_channel() { reset && doctor && jq -e 'any(.[]; .check == "channels" and .st
 web() { finds "$1" "$2" "$3" --offline --url "$BAD_URL" --key-file "$STACK_DIR/tmp/api.key" --silence "${4:-0}"; }
 good_web() {
     reset && doctor --offline --url "$STACK_URL/v1" --key-file "$STACK_DIR/tmp/api.key" --silence 3
-    jq -e '[.[] | select(.check | IN("web", "authorization", "stream", "body", "silence", "docs", "secrets"))] | length == 7 and all(.status == "ok")' "$STACK_DIR/tmp/doctor" &&
+    jq -e '[.[] | select(.check | IN("web", "authorization", "stream", "body", "silence", "docs", "secrets"))] | length == 8 and all(.status == "ok")' "$STACK_DIR/tmp/doctor" &&
         jq -e 'any(.[]; .check == "tls" and .status == "warning")' "$STACK_DIR/tmp/doctor" && [ "$DOCTOR" = 1 ]
 }
 no_web() { BAD_URL=http://127.0.0.1:9 && finds web error 2 --offline --url "$BAD_URL"; }
 no_key() { finds authorization warning 1 --offline --url "$STACK_URL"; }
 bad_key() { echo sk-aip-wrong >"$STACK_DIR/tmp/wrong.key" && finds authorization error 2 --offline --url "$STACK_URL" --key-file "$STACK_DIR/tmp/wrong.key"; }
+
+# Whatever doctor tells has a fixture above that fails it. views is never a fault, tls is warned of by good_web.
+each_check_has_a_fixture() {
+    cat "$AIPASS_ROOT"/ctl/doctor_*.c "$AIPASS_ROOT/ctl/ctl_doctor.c" | tr '\n' ' ' | grep -oE '(doctor_tell|check_count|check_secret_file)\( *(w->|&)?d, *"[a-z_]+"' | grep -oE '"[a-z_]+"' | tr -d '"' | sort -u >"$STACK_DIR/tmp/told"
+    [ "$(wc -l <"$STACK_DIR/tmp/told")" -gt 18 ] || { cat "$STACK_DIR/tmp/told" && return 1; }
+    same_lines "$({ cat "$STACK_DIR/tmp/found" && printf 'views\ntls\n'; } | sort -u)" "$(cat "$STACK_DIR/tmp/told")"
+}
+same_lines() { [ "$1" = "$2" ] || { diff <(echo "$1") <(echo "$2") && return 1; }; }
 
 # A second lighttpd, with the shipped snippet and then the settings that spoil it: $1.
 BAD_PID='' BAD_N=0
@@ -226,7 +323,16 @@ small_bodies() { spoil 'server.max-request-size := 64' && web body error 2; }
 stripped_authorization() { spoil 'setenv.set-request-header = ( "Authorization" => "" )' && web authorization error 2; }
 stripped_api_key() { spoil 'setenv.set-request-header = ( "x-api-key" => "" )' && web authorization error 2; }
 cut_silence() { spoil 'server.max-write-idle := 2' && web silence error 2 8; }
-no_page() { rm -f "$STACK_DIR"/site/* && spoil '' && web docs warning 1; }
+not_routed() { BAD_URL=$STACK_PROVIDER_URL && finds web error 2 --offline --url "$BAD_URL"; }
+slow_first_event() {
+    mkdir -p "$STACK_DIR/site" && printf '#!/bin/sh\nsleep 1.5\nexec %s --config %s\n' "$AIPASS_BUILD/aipass.fcgi" "$STACK_DIR/etc/aipass.conf" >"$STACK_DIR/site/slow.cgi" && chmod 755 "$STACK_DIR/site/slow.cgi" &&
+        spoil 'server.modules += ( "mod_alias", "mod_cgi" )
+$HTTP["url"] =~ "^/v1/selftest" { fastcgi.server := ()
+alias.url = ( "/v1/selftest" => "'"$STACK_DIR/site/slow.cgi"'" )
+cgi.assign = ( "slow.cgi" => "" ) }' && web stream warning 1
+}
+no_page() { rm -rf "$STACK_DIR"/site/* && spoil '' && web docs warning 1; }
+no_docs() { echo '<!DOCTYPE html>' >"$STACK_DIR/site/index.html" && web docs warning 1 && jq -e '[.[] | select(.check == "docs") | .status] == ["ok", "warning"]' "$STACK_DIR/tmp/doctor"; }
 open_secrets() {
     mkdir -p "$STACK_DIR/site" && echo 'db_option_file = x' >"$STACK_DIR/site/aipass.conf" && spoil '$HTTP["url"] =~ "^/aipass" { server.document-root := "'"$STACK_DIR/site"'"
 url.access-deny := () }' && web secrets error 2
@@ -259,13 +365,14 @@ main() {
     seed || exit 1
     stack_start_web $((20000 + RANDOM % 12000)) || exit 1
     local name
-    for name in healthy bad_config open_option_file missing_option_file bad_key_file no_key_file missing_spool open_spool wrong_password no_database other_database \
-        lacking_rights wrong_clock unpriced_model unserved_model keyless_channel late_upkeep dead_channel live_channel good_web no_web no_key bad_key \
-        lumped_stream packed_stream small_bodies stripped_authorization stripped_api_key cut_silence no_page open_secrets; do
+    for name in healthy bad_config open_option_file missing_option_file bad_key_file no_key_file missing_spool open_spool spool_in_memory full_disk files_of_another_user \
+        no_option_file no_config old_library wrong_password no_database other_database lacking_rights wrong_clock no_views unpriced_model unserved_model keyless_channel late_upkeep \
+        dead_channel refused_key ailing_provider nothing_sold live_channel good_web no_web not_routed no_key bad_key \
+        lumped_stream packed_stream slow_first_event small_bodies stripped_authorization stripped_api_key cut_silence no_page no_docs open_secrets each_check_has_a_fixture; do
         check "doctor: ${name//_/ }" "$name"
     done
     for name in accounts dry_run_changes_nothing recharges keys channels models_and_prices logs piped_output_is_tsv formats no_colour_in_a_pipe terminal_output_is_a_table \
-        suggests helps completes; do
+        progress_is_told_on_a_terminal upkeep_tells_what_is_due imports redeems explains changes_can_be_tried manual_has_every_command suggests helps completes; do
         check "aipassctl: ${name//_/ }" "$name"
     done
     echo "$PASSED passed, $FAILED failed"

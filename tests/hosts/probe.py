@@ -6,6 +6,7 @@ Prints a PASS or FAIL line for each check, with the number that was measured; th
 """
 import argparse
 import concurrent.futures
+import gzip
 import hashlib
 import json
 import os
@@ -74,7 +75,10 @@ def read_answer(s, a, on_read=None):
             split = data.index(b"\r\n\r\n")
             lines = data[:split].decode("latin-1").split("\r\n")
             a.status = int(lines[0].split()[1])
-            a.headers = {k.lower(): v.strip() for k, _, v in (l.partition(":") for l in lines[1:])}
+            a.headers = {}
+            for name, _, value in (line.partition(":") for line in lines[1:]):
+                before_it = a.headers.get(name.lower())
+                a.headers[name.lower()] = f"{before_it}, {value.strip()}" if before_it else value.strip()
         if split >= 0:
             raw = data[split + 4:]
             if a.headers.get("transfer-encoding") == "chunked":
@@ -224,19 +228,77 @@ def smuggling():
                 pass
         answers = re.findall(rb"HTTP/1\.[01] (\d+)", data)
         need(b"text/event-stream" not in data, f"{name}: the request inside was run")
-        need(len([x for x in answers if x == b"200"]) <= 1, f"{name}: {answers}")
+        need(not answers or answers[0][:1] in b"45", f"{name}: {answers}")
         seen.append((answers or [b"closed"])[0].decode())
     return ", ".join(f"{n}: {s}" for n, s in zip(variants, seen))
+
+
+def chunked():
+    """A body without a length: read as a whole, or refused with a status that says why."""
+    data = os.urandom(100000)
+    with connect() as s:
+        a = Answer()
+        s.sendall(head_of("POST", "/v1/selftest", [ARGS.bearer, "Transfer-Encoding: chunked"]))
+        try:
+            for i in range(0, len(data), 10000):
+                s.sendall(b"2710\r\n" + data[i:i + 10000] + b"\r\n")
+            s.sendall(b"0\r\n\r\n")
+        except OSError:
+            pass
+        read_answer(s, a)
+    if ARGS.host.startswith("apache"):
+        need(a.status == 411 and json.loads(a.body)["error"]["message"], f"{a.status} {a.body[:100]}")
+        return "refused with 411 in JSON, as the snippet says"
+    need(a.status == 200 and json.loads(a.body)["sha256"] == hashlib.sha256(data).hexdigest(), f"{a.status}")
+    return "100 kB in chunks arrive whole"
+
+
+def vary_of(a):
+    return {x.strip().lower() for x in a.headers.get("vary", "").split(",")}
+
+
+def page(path, status=200, kind="text/html", **headers):
+    a = ask("GET", path, [f"{k.replace('_', '-')}: {v}" for k, v in headers.items()])
+    got = a.headers.get("content-type", "")
+    need(a.status == status and kind in got, f"{path} {headers}: {a.status} {got}")
+    return a
+
+
+def documentation():
+    """What stands in /docs/: compressed, cached, as Markdown, and nothing inline."""
+    plain = page("/docs/")
+    packed = page("/docs/", Accept_Encoding="gzip")
+    need(packed.headers.get("content-encoding") == "gzip" and gzip.decompress(packed.body) == plain.body, "/docs/ is not compressed")
+    for a in (plain, packed):
+        need("max-age=300" in a.headers.get("cache-control", "") and {"accept", "accept-encoding"} <= vary_of(a), f"/docs/: {a.headers}")
+        policy = a.headers.get("content-security-policy", "")
+        need("default-src 'none'" in policy and "unsafe" not in policy, f"/docs/: {policy}")
+    for path in ("/docs/admin", "/docs/admin.html"):
+        a = page(path, Accept_Encoding="gzip")
+        need(b"<!DOCTYPE html>" in gzip.decompress(a.body) if a.headers.get("content-encoding") == "gzip" else b"<!DOCTYPE html>" in a.body, path)
+    need(page("/docs/admin", Accept_Encoding="gzip").headers.get("content-encoding") == "gzip", "/docs/admin is not compressed")
+    need(page("/docs/admin", kind="text/markdown", Accept="text/markdown").body[:1] == b"#", "/docs/admin as Markdown")
+    need(page("/docs/", kind="text/markdown", Accept="text/markdown").body[:1] == b"#", "/docs/ as Markdown")
+    links = re.findall(rb'(?:href|src)="(/docs/[a-z]+\.(?:css|js)\?v=[0-9a-f]+)"', plain.body)
+    need(len(links) > 1, "no link with a version")
+    for link in links:
+        a = page(link.decode(), kind="text/", Accept_Encoding="gzip")
+        need("immutable" in a.headers.get("cache-control", "") and a.headers.get("content-encoding") == "gzip", f"{link}: {a.headers}")
+        need("accept-encoding" in vary_of(a) and "accept" not in vary_of(a), f"{link}: {a.headers.get('vary')}")
+    tag = packed.headers.get("etag", "")
+    need(tag and page("/docs/", 304, "", Accept_Encoding="gzip", If_None_Match=tag).body == b"", "no 304 for its ETag")
+    return f"compressed, {len(links)} files with a version cached for good, Markdown, ETag"
 
 
 def pages():
     a = ask("GET", "/", [])
     need(a.status == 200 and "text/html" in a.headers.get("content-type", ""), f"/: {a.status}")
     need("max-age" in a.headers.get("cache-control", ""), "no Cache-Control")
-    need(a.headers.get("x-content-type-options") == "nosniff" and "content-security-policy" in a.headers, "no security headers")
+    need(a.headers.get("x-content-type-options") == "nosniff" and "unsafe" not in a.headers.get("content-security-policy", "unsafe"), "no security headers")
     for path in ("/aipass.conf", "/x.sql", "/.git/config", "/.htaccess", "/secret.key", "/docs/x.sh", "/README.md"):
         need(ask("GET", path, []).status in (403, 404), f"{path} is served")
-    need(ask("GET", "/no-such-page", []).status == 404, "/no-such-page")
+    a = ask("GET", "/no-such-page", [])
+    need(a.status == 404 and "text/html" in a.headers.get("content-type", ""), "/no-such-page")
     for path, status in (("/v1/nothing", 404), ("/healthz", 200), ("/v1/models", 200), ("/v1/v1/models", 200), ("/models", 200)):
         a = ask("GET", path)
         need(a.status == status and "json" in a.headers.get("content-type", ""), f"{path}: {a.status} {a.headers.get('content-type')}")
@@ -317,6 +379,20 @@ def chat(pace=0):
         return 0
 
 
+def kill_one():
+    """One of the workers; where each request has a process, that of a request that runs."""
+    end = time.monotonic() + 3
+    while time.monotonic() < end:
+        pids = gateways()
+        need(not pids or len(pids) > 1 or ARGS.host in ("apache-fcgid", "apache-cgi"), f"{len(pids)} workers")
+        try:
+            if pids:
+                return os.kill(pids[-1], signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    raise AssertionError("no worker was found")
+
+
 def kill9():
     """One worker dies by kill -9 under 40 requests a second."""
     seconds = 3 if ARGS.short else 8
@@ -327,9 +403,7 @@ def kill9():
             time.sleep(max(0, begin + i / 40 - time.monotonic()))
             results.append(pool.submit(chat))
             if i == seconds * 20:
-                pids = gateways()
-                need(len(pids) > 1 or ARGS.host in ("apache-fcgid",), f"{len(pids)} workers")
-                os.kill(pids[-1], signal.SIGKILL)
+                kill_one()
     bad = [r.result() for r in results if r.result() != 200]
     need(len(bad) <= 1, f"{len(bad)} of {len(results)} failed: {bad[:5]}")
     return f"{len(bad)} of {len(results)} failed"
@@ -351,12 +425,14 @@ def restart():
         whole = [s.result() for s in streams]
     dropped = [a for a in whole if not (a.is_whole and b"[DONE]" in a.body)]
     need(not dropped, f"{len(dropped)} of {count} streams were dropped")
-    need(late == [200] * 10, f"new requests meanwhile: {late}")
+    # mod_cgid's own helper is started anew: who asks in that moment is told 503 by Apache.
+    lost = len(late) - late.count(200)
+    need(lost <= (1 if ARGS.host == "apache-cgi" else 0), f"new requests meanwhile: {late}")
     end = time.monotonic() + 15
     while set(before) & set(gateways()) and time.monotonic() < end:
         time.sleep(0.1)
-    need(not set(before) & set(gateways()), "an old worker still runs")
-    return f"{count} streams went on, {len(before)} workers replaced"
+    need(not set(before) & set(gateways()) or ARGS.host == "apache-cgi", "an old worker still runs")
+    return f"{count} streams went on, {len(before)} workers replaced, {lost} of {len(late)} new requests were refused"
 
 
 def main():

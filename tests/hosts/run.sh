@@ -12,6 +12,7 @@ AIPASS_BUILD=${AIPASS_BUILD:-$AIPASS_ROOT/build}
 PASSED=0 FAILED=0 SHORT='' SERVER_PID='' PORT='' DIR='' RESTART='' CONF=''
 MODULES=/usr/lib/apache2/modules
 USER_NAME=$(id -un)
+PAGES=$AIPASS_BUILD/htdocs # make docs
 
 # ---- what each server gets ----
 
@@ -48,12 +49,12 @@ start_lighttpd() {
 server.bind = "127.0.0.1"
 server.port = $PORT
 server.errorlog = "$DIR/server.log"
-server.document-root = "$AIPASS_ROOT/htdocs"
+server.document-root = "$PAGES"
 var.aipass_program = "$AIPASS_BUILD/aipass.fcgi"
 var.aipass_conf    = "$CONF"
 var.aipass_run     = "$DIR/run"
 var.aipass_errors  = "$AIPASS_ROOT/etc/lighttpd-errors/"
-var.aipass_htdocs  = "$AIPASS_ROOT/htdocs"
+var.aipass_htdocs  = "$PAGES"
 include "$AIPASS_ROOT/etc/lighttpd.conf"
 ${1:-}
 CONF
@@ -91,7 +92,7 @@ MaxSpareThreads 512
 Define AIPASS_SOCKET \"$DIR/gw.sock\"
 Define AIPASS_PROGRAM \"$AIPASS_BUILD/aipass.fcgi\"
 Define AIPASS_CONF \"$CONF\"
-Define AIPASS_HTDOCS \"$AIPASS_ROOT/htdocs\"
+Define AIPASS_HTDOCS \"$PAGES\"
 Define AIPASS_ERRORS \"$AIPASS_ROOT/etc/lighttpd-errors\"
 Define AIPASS_APACHE \"$AIPASS_ROOT/etc/apache\"
 Define AIPASS_CERTIFICATE \"$STACK_DIR/etc/tls.crt\"
@@ -126,20 +127,21 @@ start_apache_tls() {
 }
 start_apache_fcgid() {
     write_conf 'db_connections_max = 1'
-    start_apache fcgid "FcgidIPCDir $DIR/fcgid" "FcgidProcessTableFile $DIR/fcgid_shm" "Include \"$AIPASS_ROOT/etc/apache/aipass-fcgid.conf\""
+    start_apache fcgid "FcgidIPCDir $DIR/fcgid" "FcgidProcessTableFile $DIR/fcgid_shm" "Include \"$AIPASS_ROOT/etc/apache/aipass-fcgid.conf\"" &&
+        RESTART="kill -USR1 $SERVER_PID"
 }
 # A customer's home: nothing but the files in the web root is theirs to set.
 start_apache_cgi() {
     write_conf 'db_connections_max = 1'
     mkdir -p "$DIR/public_html"
-    cp -r "$AIPASS_ROOT/htdocs/." "$DIR/public_html"
+    cp -r "$PAGES/." "$DIR/public_html"
     cp "$AIPASS_ROOT/etc/apache/htaccess" "$DIR/public_html/.htaccess"
     printf '#!/bin/sh\nexec %s --config %s\n' "$AIPASS_BUILD/aipass.fcgi" "$CONF" >"$DIR/public_html/aipass.cgi"
     chmod 755 "$DIR/public_html/aipass.cgi"
     start_apache cgid "ScriptSock $DIR/cgid.sock" "DocumentRoot $DIR/public_html" "<Directory $DIR/public_html>
 AllowOverride All
 Require all granted
-</Directory>"
+</Directory>" && RESTART="kill -USR1 $SERVER_PID"
 }
 
 start_nginx() {
@@ -161,7 +163,7 @@ http {
     scgi_temp_path $DIR/scgi;
     server {
         listen 127.0.0.1:$PORT ${1:-};
-        set \$aipass_htdocs $AIPASS_ROOT/htdocs;
+        set \$aipass_htdocs $PAGES;
         set \$aipass_errors $AIPASS_ROOT/etc/lighttpd-errors;
         set \$aipass_socket unix:$DIR/gw.sock;
         ${2:-}
@@ -232,7 +234,7 @@ host() {
     [[ $name != *-tls ]] || h2_check "$name"
     [ -z "$SHORT" ] || options+=(--short)
     python3 "$AIPASS_ROOT/tests/hosts/probe.py" --port "$PORT" --key-file "$STACK_DIR/etc/api.key" --log "$DIR/gateway.log" --conf "$CONF" --host "$name" \
-        --restart "${RESTART:-true}" "${options[@]}" "$@" 2>&1 | tee "$log" | grep -E '^(PASS|FAIL|Trace|[A-Za-z]*Error)'
+        --restart "${RESTART:-true}" "${options[@]}" "$@" 2>&1 | tee "$log" | grep --line-buffered -E '^(PASS|FAIL|Trace|[A-Za-z]*Error)'
     counts=$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$log" | tail -n 1) || counts="0 passed, 1 failed"
     read -r passed _ failed _ <<<"$counts"
     PASSED=$((PASSED + passed)) FAILED=$((FAILED + failed))
@@ -261,8 +263,8 @@ cleanup() {
 wanted() { [ ${#HOSTS[@]} = 0 ] || [[ " ${HOSTS[*]} " == *" $1 "* ]]; }
 
 main() {
-    local common=(headers stream pages body)
-    local all=("${common[@]}" slash gone smuggling too_large silence slow_upload crowd slow_reader)
+    local common=(headers stream pages documentation body smuggling)
+    local all=("${common[@]}" chunked slash gone too_large silence slow_upload crowd slow_reader)
     [ "${1:-}" != --short ] || { SHORT=yes && shift; }
     HOSTS=("$@")
     trap cleanup EXIT
@@ -272,16 +274,16 @@ main() {
     chmod 711 "$STACK_DIR" "$STACK_RUN"
     if [ -n "$SHORT" ]; then
         host lighttpd start_lighttpd "${common[@]}" gone kill9 restart
-        host apache-proxy start_apache_proxy headers stream gone
-        host nginx start_nginx headers stream gone
-        host apache-fcgid start_apache_fcgid headers stream
+        host apache-proxy start_apache_proxy headers stream gone documentation smuggling
+        host nginx start_nginx headers stream gone documentation smuggling
+        host apache-fcgid start_apache_fcgid headers stream smuggling
         host apache-cgi start_apache_cgi "${common[@]}"
     else
         ! wanted lighttpd || host lighttpd start_lighttpd "${all[@]}" kill9 restart
         ! wanted apache-proxy || host apache-proxy start_apache_proxy "${all[@]}" kill9 restart
         ! wanted nginx || host nginx start_nginx "${all[@]}" kill9 restart
-        ! wanted apache-fcgid || host apache-fcgid start_apache_fcgid "${all[@]}" kill9
-        ! wanted apache-cgi || host apache-cgi start_apache_cgi "${common[@]}" gone smuggling too_large silence crowd
+        ! wanted apache-fcgid || host apache-fcgid start_apache_fcgid "${all[@]}" kill9 restart
+        ! wanted apache-cgi || host apache-cgi start_apache_cgi "${common[@]}" chunked gone too_large silence slow_upload crowd slow_reader kill9 restart
         ! wanted lighttpd-tls || host lighttpd-tls start_lighttpd_tls headers stream
         ! wanted apache-tls || host apache-tls start_apache_tls headers stream
         ! wanted nginx-tls || host nginx-tls start_nginx_tls headers stream

@@ -19,7 +19,8 @@ static void setup(void)
     mariadb_fresh(&server);
     db = db_new(server.config);
     arena = arena_new((size_t)16 << 20);
-    options = (struct proposal_options){1000000, "enabled", "imported"};
+    options =
+        (struct proposal_options){.margin_ppm = 1000000, .status = "enabled", .note = "imported"};
     proposal = (struct proposal){.table = NULL};
 }
 
