@@ -132,7 +132,8 @@ static enum ctl_exit propose(const struct ctl_args *args, struct db *db,
     else if (e)
         result = ctl_fail("model import: %s", err_name(e));
     if (!e) {
-        fwrite(p.text.p, 1, p.text.n, stdout);
+        if (p.text.n)
+            fwrite(p.text.p, 1, p.text.n, stdout);
         print_summary(&p);
     }
     if (!e && !proposal_is_empty(&p) && is_confirmed(args)) {
