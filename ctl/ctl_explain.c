@@ -146,7 +146,8 @@ static enum ctl_exit print_lists(const struct explain *x)
 
 static const char sql_limits_head[] =
     "SELECT CONCAT_WS(' and ', IF(v.api_key IS NULL, NULL, 'the key'), CONCAT('account ',"
-    " v.account), CONCAT('group ', v.account_group), CONCAT('channel ', v.channel), CONCAT('model ', v.model)),"
+    " v.account), CONCAT('group ', v.account_group), CONCAT('channel ', v.channel), CONCAT('model "
+    "', v.model)),"
     " CAST(v.requests_per_minute AS CHAR), CAST(v.requests AS CHAR), CAST(v.tokens_per_minute AS"
     " CHAR), CAST(v.tokens AS CHAR), CAST(v.concurrent_requests AS CHAR), CAST(v.slots AS CHAR),"
     " v.spend_total, v.spent_total, v.spend_day, v.spent_day, v.spend_month,"

@@ -119,8 +119,8 @@ static void show_progress(void *arg, size_t done)
 static enum ctl_exit propose(const struct ctl_args *args, struct db *db,
                              const struct litellm_table *table, struct proposal_options *o)
 {
+    static struct ctl_progress progress; /* o keeps its address */
     struct proposal p;
-    struct ctl_progress progress;
     enum ctl_exit result = CTL_OK;
     o->on_model = show_progress;
     o->arg = &progress;

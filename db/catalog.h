@@ -61,10 +61,10 @@ struct catalog_channel {
     int64_t priority;
     int64_t weight;
     struct catalog_timers timers;
-    const char *organization, *project;                                  /* NULL: none */
-    bool allow_private;             /* may have an address that is not public */
-    const char *proxy_url, *ca_pem; /* NULL: none */
-    const int64_t *group_ids;       /* ascending: those that may use it; NULL: all */
+    const char *organization, *project; /* NULL: none */
+    bool allow_private;                 /* may have an address that is not public */
+    const char *proxy_url, *ca_pem;     /* NULL: none */
+    const int64_t *group_ids;           /* ascending: those that may use it; NULL: all */
     size_t group_ids_n;
     const struct catalog_header *headers;
     size_t headers_n;

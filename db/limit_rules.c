@@ -24,7 +24,8 @@ static int by_scope(const void *x, const void *y)
 
 static const char sql_rules[] =
     "SELECT id, COALESCE(api_key_id, 0), COALESCE(account_id, 0), COALESCE(group_id, 0), "
-    "COALESCE(channel_id, 0), COALESCE(model_id, 0), COALESCE(CAST(requests_per_minute AS SIGNED), -1), "
+    "COALESCE(channel_id, 0), COALESCE(model_id, 0), COALESCE(CAST(requests_per_minute AS SIGNED), "
+    "-1), "
     "COALESCE(CAST(tokens_per_minute AS SIGNED), -1), "
     "COALESCE(CAST(concurrent_requests AS SIGNED), -1), COALESCE(spend_total, spend_day, "
     "spend_month) IS NOT NULL FROM rate_limits";
@@ -118,20 +119,39 @@ static void make_fresh(struct limits *l)
     }
 }
 
+/* A rule that names what the request has of that scope. */
+static struct limit_rule scope_of(const struct limit_ask *ask, enum limit_scope scope)
+{
+    struct limit_rule rule = {0};
+    switch (scope) {
+    case LIMIT_KEY:
+    case LIMIT_KEY_MODEL:
+        rule.api_key_id = ask->api_key_id;
+        break;
+    case LIMIT_ACCOUNT:
+    case LIMIT_ACCOUNT_MODEL:
+        rule.account_id = ask->account_id;
+        break;
+    case LIMIT_GROUP:
+    case LIMIT_GROUP_MODEL:
+        rule.group_id = ask->group_id;
+        break;
+    case LIMIT_CHANNEL:
+    case LIMIT_CHANNEL_MODEL:
+        rule.channel_id = ask->channel_id;
+        break;
+    case LIMIT_MODEL:
+        break;
+    }
+    if (scope == LIMIT_KEY_MODEL || scope == LIMIT_ACCOUNT_MODEL || scope == LIMIT_GROUP_MODEL ||
+        scope == LIMIT_CHANNEL_MODEL || scope == LIMIT_MODEL)
+        rule.model_id = ask->model_id;
+    return rule;
+}
+
 enum err limit_rules_match(struct limits *l, const struct limit_ask *ask, struct limit_rule *out,
                            size_t *n)
 {
-    const struct limit_rule scopes[] = {
-        [LIMIT_KEY] = {.api_key_id = ask->api_key_id},
-        [LIMIT_KEY_MODEL] = {.api_key_id = ask->api_key_id, .model_id = ask->model_id},
-        [LIMIT_ACCOUNT] = {.account_id = ask->account_id                            },
-        [LIMIT_ACCOUNT_MODEL] = {.account_id = ask->account_id, .model_id = ask->model_id},
-        [LIMIT_GROUP] = {.group_id = ask->group_id   },
-        [LIMIT_GROUP_MODEL] = {.group_id = ask->group_id,     .model_id = ask->model_id},
-        [LIMIT_MODEL] = {.model_id = ask->model_id    },
-        [LIMIT_CHANNEL] = {.channel_id = ask->channel_id},
-        [LIMIT_CHANNEL_MODEL] = {.channel_id = ask->channel_id, .model_id = ask->model_id},
-    };
     size_t first = ask->channel_id ? LIMIT_CHANNEL : LIMIT_KEY;
     size_t end = ask->channel_id ? LIMIT_CHANNEL_MODEL : LIMIT_MODEL;
     *n = 0;
@@ -140,8 +160,9 @@ enum err limit_rules_match(struct limits *l, const struct limit_ask *ask, struct
     l->is_used = true;
     enum err e = l->rules ? ERR_OK : ERR_UNAVAILABLE;
     for (size_t i = first; !e && l->rules_n && i <= end; i++) {
+        struct limit_rule scope = scope_of(ask, (enum limit_scope)i);
         const struct limit_rule *rule =
-            bsearch(&scopes[i], l->rules, l->rules_n, sizeof(*l->rules), by_scope);
+            bsearch(&scope, l->rules, l->rules_n, sizeof(*l->rules), by_scope);
         if (!rule)
             continue;
         out[*n] = *rule;

@@ -171,14 +171,13 @@ static int64_t look_at_all(struct choice *c)
 static bool take_room(struct choice *c, size_t i)
 {
     int64_t channel_id = c->candidates[i].channel_id;
-    struct limit_ask ask = {
-        .channel_id = channel_id, .model_id = c->model_id, .tokens = c->tokens};
+    struct limit_ask ask = {.channel_id = channel_id, .model_id = c->model_id, .tokens = c->tokens};
     enum err e = limit_take(c->app->limits, &ask, &c->ticket);
     if (e == ERR_OK)
         return true;
-    int64_t wait_ms = e != ERR_RATE                        ? UNDECIDED_MS
+    int64_t wait_ms = e != ERR_RATE                      ? UNDECIDED_MS
                       : c->ticket.refused == LIMIT_SLOTS ? FULL_LOOK_MS
-                                                           : most(c->ticket.wait_ms, 1);
+                                                         : most(c->ticket.wait_ms, 1);
     for (size_t k = 0; k < c->n; k++)
         if (c->candidates[k].channel_id == channel_id)
             c->targets[k].full_ms = clock_mono_ms() + wait_ms;
@@ -361,7 +360,8 @@ void choice_give(struct choice *c, const struct attempt *a, enum err e)
     struct breaker_report r = report_of(a, e, wait_ms);
     report(c, &r);
     load_leave(c->app->loads, place.channel_id);
-    limit_settle(c->app->limits, &c->ticket, r.outcome == BREAKER_ANSWERED ? used_of(c, &counts) : 0);
+    limit_settle(c->app->limits, &c->ticket,
+                 r.outcome == BREAKER_ANSWERED ? used_of(c, &counts) : 0);
     if (e == ERR_UP_AUTH)
         note_refusal(c, a, &place);
     else if (r.outcome == BREAKER_ANSWERED && a->key->is_disabled)

@@ -12,7 +12,15 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { RACERS = 200, PROCESSES_MIN = 4, AFFORDABLE = 50, CROWD_THREADS = 8, CROWD_WAIT_MS = 20000, START_TRIES = 100, START_PAUSE_US = 100000 };
+enum {
+    RACERS = 200,
+    PROCESSES_MIN = 4,
+    AFFORDABLE = 50,
+    CROWD_THREADS = 8,
+    CROWD_WAIT_MS = 20000,
+    START_TRIES = 100,
+    START_PAUSE_US = 100000
+};
 
 /* Only output costs: a request that may make 10 tokens is held at exactly one cent, and costs
  * it. */

@@ -61,7 +61,8 @@ static void setup_on(struct mariadb *m)
     mariadb_exec(server,
                  "INSERT INTO models (id, name) VALUES (3, 'm3'), (4, 'm4');"
                  "INSERT INTO account_groups (id, name) VALUES (2, 'two');"
-                 "INSERT INTO channels (id, name, base_url) VALUES (8, 'c8', 'http://h/v1'), (9, 'c9', 'http://h/v1');"
+                 "INSERT INTO channels (id, name, base_url) VALUES (8, 'c8', 'http://h/v1'), (9, "
+                 "'c9', 'http://h/v1');"
                  "INSERT INTO api_keys (id, account_id, key_hash) VALUES (5, 1, 'five'), (6, 1, "
                  "'six'), (8, 2, 'eight')");
     server->config->catalog_ms = 100;
@@ -228,18 +229,19 @@ START_TEST(what_is_set_must_match)
 {
     static const struct {
         const char *scope;
-        bool hits[4]; /* key 5 to model 3, key 6 to model 4, key 8 (account 2, group 2) to model 3, channel 9 for model 3 */
+        bool hits
+            [4]; /* key 5 to model 3, key 6 to model 4, key 8 (account 2, group 2) to model 3, channel 9 for model 3 */
     } cases[] = {
-        {"api_key_id = 5",               {true, false, false} },
-        {"api_key_id = 5, model_id = 4", {false, false, false}},
-        {"api_key_id = 6, model_id = 4", {false, true, false} },
-        {"account_id = 1",               {true, true, false}  },
-        {"account_id = 1, model_id = 3", {true, false, false} },
-        {"group_id = 2",                 {false, false, true} },
-        {"group_id = 1, model_id = 4",   {false, true, false} },
-        {"model_id = 3",                 {true, false, true}  },
-        {"channel_id = 9",               {false, false, false, true}},
-        {"channel_id = 9, model_id = 3", {false, false, false, true}},
+        {"api_key_id = 5",               {true, false, false}        },
+        {"api_key_id = 5, model_id = 4", {false, false, false}       },
+        {"api_key_id = 6, model_id = 4", {false, true, false}        },
+        {"account_id = 1",               {true, true, false}         },
+        {"account_id = 1, model_id = 3", {true, false, false}        },
+        {"group_id = 2",                 {false, false, true}        },
+        {"group_id = 1, model_id = 4",   {false, true, false}        },
+        {"model_id = 3",                 {true, false, true}         },
+        {"channel_id = 9",               {false, false, false, true} },
+        {"channel_id = 9, model_id = 3", {false, false, false, true} },
         {"channel_id = 9, model_id = 4", {false, false, false, false}},
         {"channel_id = 8",               {false, false, false, false}},
     };

@@ -64,7 +64,7 @@ static struct spend_hold *kit(struct kit *k, int request, int process)
 
 static enum err open_hold(int request, int64_t need)
 {
-    struct kit k;
+    struct kit k = {0};
     return spend_hold_open(db, kit(&k, request, 1), need, &refusal);
 }
 
@@ -109,7 +109,7 @@ END_TEST
 
 START_TEST(a_hold_without_usage_whose_process_is_gone_counts_as_nothing)
 {
-    struct kit k;
+    struct kit k = {0};
     set_limits("spend_total = 0.10");
     ck_assert_int_eq(spend_hold_open(db, kit(&k, 1, 2), 8 * CENT, &refusal), ERR_OK);
     ck_assert_int_eq(spend_hold_open(db, kit(&k, 2, 2), 2 * CENT, &refusal), ERR_OK);
@@ -185,7 +185,7 @@ END_TEST
 
 START_TEST(an_extension_stays_within_the_limit_and_in_its_own_day)
 {
-    struct kit k;
+    struct kit k = {0};
     set_limits("spend_day = 0.10");
     ck_assert_int_eq(spend_hold_open(db, kit(&k, 1, 1), 4 * CENT, &refusal), ERR_OK);
     ck_assert_int_eq(spend_hold_extend(db, &k.hold, 6 * CENT), ERR_OK);
@@ -199,7 +199,7 @@ END_TEST
 
 START_TEST(a_cancelled_hold_is_gone_and_other_limits_are_not_concerned)
 {
-    struct kit k;
+    struct kit k = {0};
     set_limits("spend_total = 0.10");
     ck_assert_int_eq(spend_hold_open(db, kit(&k, 1, 1), 10 * CENT, &refusal), ERR_OK);
     spend_hold_cancel(db, &k.hold);
@@ -220,7 +220,7 @@ static long long holds_of(int limit)
 /* Of key 5 in account 1. */
 static enum err open_both(int request, int64_t need)
 {
-    struct kit k;
+    struct kit k = {0};
     kit(&k, request, 1);
     k.hold.limit_ids[0] = 7;
     k.hold.limit_ids[1] = 5;
@@ -272,7 +272,7 @@ END_TEST
 
 START_TEST(a_limit_that_was_deleted_holds_nobody_back)
 {
-    struct kit k;
+    struct kit k = {0};
     set_limits("spend_day = 0.10");
     mariadb_exec(&server, "UPDATE rate_limits SET spend_day = 1 WHERE id = 7");
     ck_assert_int_eq(open_both(1, 6 * CENT), ERR_OK);
@@ -322,7 +322,7 @@ static enum err open_surely(struct db *pool, const struct spend_hold *h, int64_t
 
 static void *race(void *arg)
 {
-    struct kit k;
+    struct kit k = {0};
     int i = (int)((enum err *)arg - results);
     pthread_barrier_wait(&start);
     kit(&k, i, 1 + i % 2);
@@ -369,7 +369,7 @@ static enum err end_fn(struct db_conn *c, void *arg)
 
 static void *work(void *arg)
 {
-    struct kit k;
+    struct kit k = {0};
     int worker = (int)((enum err *)arg - results);
     struct db *pool = pools[worker % POOLS];
     pthread_barrier_wait(&start);
@@ -410,7 +410,7 @@ START_TEST(without_a_database_nothing_is_held)
 {
     char *was = server.config->db_hosts;
     char nowhere[] = "/nowhere/mysql.sock";
-    struct kit k;
+    struct kit k = {0};
     server.config->db_hosts = nowhere;
     struct db *none = db_new(server.config);
     ck_assert_int_eq(spend_hold_open(none, kit(&k, 1, 1), CENT, &refusal), ERR_UNAVAILABLE);
