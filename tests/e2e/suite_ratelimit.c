@@ -372,7 +372,7 @@ END_TEST
 START_TEST(a_channel_never_runs_more_than_its_limit_says_and_nobody_is_refused)
 {
     struct customer c = customer_new("1");
-    struct crowd *crowds[STACK_WEBS_MAX];
+    struct crowd *crowds[STACK_WEBS_MAX] = {0};
     for (int i = 0; i < stack.webs_n; i++) {
         struct http_call call = call_of(CHAT, &c, "");
         call.port = stack.webs[i].port;
