@@ -303,7 +303,7 @@ static void print_ways(struct explain *x)
         if (x->ways[i].why[0])
             printf("  skipped: %s, key %lld: %s\n", x->ways[i].channel,
                    (long long)x->ways[i].candidate.key_id, x->ways[i].why);
-    puts("What processes leave alone for a while or count for themselves (breakers, limits) is not "
+    puts("What processes leave alone for a while (breakers) is not "
          "seen here; v_channel_health tells what came of it.");
 }
 
