@@ -112,11 +112,11 @@ static enum err skip_spares(struct money *m, const char *dir, const struct numbe
     return ERR_OK;
 }
 
-/* last: the position as we know it. */
+/* previous: the position from which it goes on; last: the position as we know it. */
 static enum err replay_one(struct money *m, const char *id, const char *dir, uint64_t number,
-                           uint64_t last)
+                           uint64_t previous, uint64_t last)
 {
-    struct flush_source src = {.process = id, .dir = dir, .number = number, .previous = number - 1};
+    struct flush_source src = {.process = id, .dir = dir, .number = number, .previous = previous};
     enum err e = ERR_RANGE;
     /* All before it that is left was flushed already: a gap stays a gap. */
     for (int i = 0; i < GAP_TRIES && e == ERR_RANGE; i++) {
@@ -132,8 +132,9 @@ static enum err replay_one(struct money *m, const char *id, const char *dir, uin
     return e == ERR_END ? ERR_OK : e;
 }
 
-/* Flushes what is above the position. *last: the number that the next segment would follow. */
-static enum err replay(struct money *m, const char *id, const char *dir, uint64_t *last)
+/* Flushes what is above the position. *last: the number that the next segment would follow; *top: the highest that may be taken, also by an empty one whose COMMIT has no answer yet. */
+static enum err replay(struct money *m, const char *id, const char *dir, uint64_t *last,
+                       uint64_t *top)
 {
     struct numbers all = {0};
     uint64_t position = 0;
@@ -147,9 +148,10 @@ static enum err replay(struct money *m, const char *id, const char *dir, uint64_
     for (size_t i = 0; !e && i < n; i++) {
         if (all.p[i] <= position)
             continue;
-        e = replay_one(m, id, dir, all.p[i], *last);
+        e = replay_one(m, id, dir, all.p[i], all.p[i] - 1, *last);
         *last = all.p[i];
     }
+    *top = all.n && all.p[all.n - 1] > *last ? all.p[all.n - 1] : *last;
     free(all.p);
     return e;
 }
@@ -187,7 +189,8 @@ static enum err check_position(struct money *m, const char *id, uint64_t last)
 }
 
 /* What was running becomes one more segment, and that is flushed like any other: whoever finds it after a crash of ours flushes it, and finds no slot without a row. */
-static enum err close_slots(struct money *m, const char *id, const char *dir, uint64_t *last)
+static enum err close_slots(struct money *m, const char *id, const char *dir, uint64_t top,
+                            uint64_t *last)
 {
     char path[SPOOL_PATH_MAX];
     struct segment_rows r;
@@ -212,10 +215,10 @@ static enum err close_slots(struct money *m, const char *id, const char *dir, ui
             r.rows[i].http_status = 0;
     }
     if (!e && r.n) {
-        e = segment_write(&m->ops, dir, *last + 1, r.rows, r.n);
+        e = segment_write(&m->ops, dir, top + 1, r.rows, r.n);
         if (!e)
-            e = replay_one(m, id, dir, *last + 1, *last);
-        ++*last;
+            e = replay_one(m, id, dir, top + 1, *last, *last);
+        *last = top + 1;
         if (!e)
             log_warn("adopt_interrupted", "process=%s requests=%zu", id, r.n);
     }
@@ -227,12 +230,12 @@ static enum err close_slots(struct money *m, const char *id, const char *dir, ui
 
 static enum err adopt_locked(struct money *m, const char *id, struct spool *s)
 {
-    uint64_t last = 0, generation = m->ops.db.generation(m->ops.db.self);
+    uint64_t last = 0, top = 0, generation = m->ops.db.generation(m->ops.db.self);
     FAULT("k11"); /* before, between and after the steps */
-    enum err e = replay(m, id, s->dir, &last);
+    enum err e = replay(m, id, s->dir, &last, &top);
     FAULT("k11");
     if (!e)
-        e = close_slots(m, id, s->dir, &last);
+        e = close_slots(m, id, s->dir, top, &last);
     FAULT("k11");
     if (!e)
         e = check_position(m, id, last);
